@@ -1,6 +1,7 @@
 """Results and their written forms: what is written can be read back, with every word once and in order."""
 
 import html
+import itertools
 import json
 import re
 
@@ -14,7 +15,7 @@ TIME = r"(\d\d):(\d\d):(\d\d)[.,](\d\d\d)"
 
 
 def random_result(seed: int, pause_s: float = 0.3) -> Result:
-    """Words of all lengths, numbered so that each is unlike the others, with characters that need escaping."""
+    """Return words of all lengths, numbered to be unlike each other, some in need of escaping."""
     rng = np.random.default_rng(seed)
     segments = []
     clock = float(rng.uniform(0, 2))
@@ -71,14 +72,12 @@ def test_subtitles_hold_every_word_once_and_keep_the_rules(seed, kind):
     written = WRITERS[kind](result)
     found = parsed_subtitles(written)
     shown = [word for _, _, lines in found for line in lines for word in line.split(" ")]
-    assert (
-        [html.unescape(word) for word in shown] == texts(result) if kind == "vtt" else shown == texts(result)
-    )
+    assert [html.unescape(word) if kind == "vtt" else word for word in shown] == texts(result)
     for start, end, lines in found:
         assert start < end <= start + LONGEST_CUE_MS / 1000 + 1e-9
         assert 1 <= len(lines) <= 2
-        assert max(len(html.unescape(line)) for line in lines) <= LINE_CHARACTERS
-    for (_, end, _), (start, _, _) in zip(found, found[1:], strict=False):
+        assert max(len(html.unescape(line) if kind == "vtt" else line) for line in lines) <= LINE_CHARACTERS
+    for (_, end, _), (start, _, _) in itertools.pairwise(found):
         assert end <= start
     if kind == "srt":
         numbers = [int(block.split("\n")[0]) for block in written.strip().split("\n\n")]
@@ -97,7 +96,7 @@ def test_a_cue_covers_its_words_up_to_the_gap_and_the_gap_is_kept(seed):
     for cue in found:
         own = [next(words) for _ in " ".join(cue.lines).split(" ")]
         assert cue.start_ms >= round(own[0].start * 1000)
-        assert cue.end_ms >= min(round(own[-1].end * 1000) - GAP_MS, cue.start_ms + 1)
+        assert cue.end_ms >= round(own[-1].end * 1000) - GAP_MS
         begins.append(own[0].start * 1000)
     for cue, after, begin in zip(found, found[1:], begins, strict=False):
         if after.start_ms - begin > GAP_MS + 2:
