@@ -1,0 +1,1 @@
+"""Speech for training, made from text: Kokoro voices, right pronunciations, a manifest."""
