@@ -1,0 +1,118 @@
+"""What adds scores to the prefixes of a search, and the memory of what it said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr import search_kernel as kernel
+
+FIRST_MOVES = 1 << 13  # places for the answers of the scorer; doubled when half full
+MOST_MOVES = 1 << 20  # answers remembered between utterances, about 40 MB
+
+
+class ScorerError(ValueError):
+    """A scorer gave a score that cannot be added: NaN or positive infinity."""
+
+
+class Scorer(Protocol):
+    """Anything that has an opinion on the tokens of a prefix, such as a language model.
+
+    States are values: hashable, never changed, and equal only if all later scores are equal. Scores are nats
+    with the scorer's weight applied; negative infinity forbids.
+    """
+
+    def start(self) -> Hashable:
+        """Return the state before the first token."""
+
+    def step(self, state: Hashable, token: int) -> tuple[Hashable, float]:
+        """Return the state after `token` and the nats that are added when it extends a prefix."""
+
+    def finish(self, state: Hashable) -> float:
+        """Return the nats that are added at the end of the utterance."""
+
+
+class SumOfScorers:
+    """Several scorers as one."""
+
+    def __init__(self, scorers: tuple[Scorer, ...]) -> None:
+        self._scorers = scorers
+
+    def start(self) -> Hashable:
+        return tuple(scorer.start() for scorer in self._scorers)
+
+    def step(self, state: Hashable, token: int) -> tuple[Hashable, float]:
+        states = cast(tuple[Hashable, ...], state)
+        answers = [scorer.step(one, token) for scorer, one in zip(self._scorers, states, strict=True)]
+        return tuple(answer[0] for answer in answers), sum(answer[1] for answer in answers)
+
+    def finish(self, state: Hashable) -> float:
+        states = cast(tuple[Hashable, ...], state)
+        return sum(scorer.finish(one) for scorer, one in zip(self._scorers, states, strict=True))
+
+
+class ScorerMemory:
+    """What a scorer said, as an automaton that grows by asking: states numbered, steps in a table."""
+
+    def __init__(self, scorer: Scorer | None) -> None:
+        self.scorer = scorer
+        self.moves = new_moves(FIRST_MOVES)
+        self._states: list[Hashable] = []
+        self._numbers: dict[Hashable, int] = {}
+        self._known = 0
+        if scorer is not None:
+            self._number(scorer.start())
+
+    @property
+    def full(self) -> bool:
+        """Whether it is better to forget everything before the next utterance."""
+        return len(self.moves.keys) >= MOST_MOVES
+
+    def ask(self, keys: NDArray[np.int64]) -> None:
+        """Put the answers to the steps `keys` (state and token, as the kernel packs them) into the table."""
+        assert self.scorer is not None, "the kernel asks only where there is a scorer"
+        wanted = list(dict.fromkeys(keys.tolist()))
+        numbers, nats = [], []
+        for key in wanted:
+            state, added = self.scorer.step(self._states[key >> 32], key & 0xFFFFFFFF)
+            if not added < math.inf:
+                raise ScorerError(
+                    f"the scorer gave {added} for token {key & 0xFFFFFFFF}; give nats below infinity"
+                )
+            numbers.append(self._number(state))
+            nats.append(added)
+        while 2 * (self._known + len(wanted)) > len(self.moves.keys):
+            self._grow()
+        answers = np.array(numbers, dtype=np.int32), np.array(nats, dtype=np.float64)
+        self._known += kernel.fill_moves(self.moves, np.array(wanted, dtype=np.int64), *answers)
+
+    def finish(self, number: int) -> float:
+        """What the scorer adds when the utterance ends in the state `number`."""
+        if self.scorer is None:
+            return 0.0
+        added = self.scorer.finish(self._states[number])
+        if not added < math.inf:
+            raise ScorerError(f"the scorer gave {added} at the end; give nats below infinity")
+        return float(added)
+
+    def _number(self, state: Hashable) -> int:
+        number = self._numbers.setdefault(state, len(self._states))
+        if number == len(self._states):
+            self._states.append(state)
+        return number
+
+    def _grow(self) -> None:
+        old = self.moves
+        self.moves = new_moves(2 * len(old.keys))
+        used = old.keys != kernel.EMPTY
+        kernel.fill_moves(self.moves, old.keys[used], old.state[used], old.nats[used])
+
+
+def new_moves(size: int) -> kernel.Moves:
+    """Make an empty table of `size` places, a power of two."""
+    keys = np.full(size, kernel.EMPTY, dtype=np.int64)
+    return kernel.Moves(keys, np.zeros(size, dtype=np.int32), np.zeros(size))

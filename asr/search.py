@@ -1,0 +1,305 @@
+"""From log-probs to text: greedy search, and prefix beam search with scorers added."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from asr import search_kernel as kernel
+from asr.align import (
+    AlignmentError,
+    LogProbsError,
+    TimedWord,
+    TokenSpan,
+    check_log_probs,
+    ctc_align,
+    join_words,
+    spans_of_path,
+)
+from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
+
+__all__ = [
+    "BeamSearch",
+    "Hypothesis",
+    "LogProbsError",
+    "Scorer",
+    "ScorerError",
+    "SearchOptions",
+    "SearchOptionsError",
+    "SearchStream",
+    "beam_search",
+    "greedy",
+    "words_from_tokens",
+]
+
+FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
+
+
+class SearchOptionsError(ValueError):
+    """Options that no search can run with."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How wide the beam search looks.
+
+    Attributes:
+        beam: prefixes kept after each frame.
+        top_k: tokens tried in each frame, the most probable ones.
+        token_gap: tokens this many nats below the most probable one (or blank) of the frame are not tried.
+        beam_gap: prefixes this many nats below the best one are dropped; extensions that are so before the
+            scorer was asked are not asked about.
+        n_best: hypotheses returned at most.
+        aligned: how many of these get the times and confidences of their tokens, from the best one down.
+        blank: id of the blank token.
+    """
+
+    beam: int = 16
+    top_k: int = 20
+    token_gap: float = 8.0
+    beam_gap: float = 14.0
+    n_best: int = 10
+    aligned: int = 1
+    blank: int = 0
+
+    def __post_init__(self) -> None:
+        least = {
+            "beam": 1,
+            "top_k": 1,
+            "n_best": 1,
+            "aligned": 0,
+            "blank": 0,
+            "token_gap": 0.0,
+            "beam_gap": 0.0,
+        }
+        for name, bound in least.items():
+            if not getattr(self, name) >= bound:
+                raise SearchOptionsError(f"{name} is {getattr(self, name)}; give {bound} or more")
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One reading of an utterance.
+
+    Attributes:
+        tokens: token ids without blank.
+        acoustic: log-probability in nats, summed over the alignments the beam kept (greedy: of the best one).
+        lm: nats added by the scorers, their weights applied.
+        bias: nats added by decoder biasing.
+        spans: frames and acoustic confidence of each token; empty unless the hypothesis was aligned.
+    """
+
+    tokens: tuple[int, ...]
+    acoustic: float
+    lm: float = 0.0
+    bias: float = 0.0
+    spans: tuple[TokenSpan, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """What the search ranks by: the sum of the three."""
+        return self.acoustic + self.lm + self.bias
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The first frame of each token; empty unless the hypothesis was aligned."""
+        return tuple(span.start for span in self.spans)
+
+
+def greedy(log_probs: ArrayLike, blank: int = 0) -> Hypothesis:
+    """Decode `log_probs` (T, V) by the best token of each frame, repeats joined and blanks dropped.
+
+    Raises:
+        LogProbsError: see `asr.align.check_log_probs`.
+    """
+    values = check_log_probs(log_probs, blank)
+    best = values.argmax(axis=1)
+    acoustic = float(values.max(axis=1).sum(dtype=np.float64)) if len(values) else 0.0
+    begins = (best != blank) & (best != np.concatenate([[blank], best[:-1]]))
+    tokens = best[begins]
+    path = np.where(best == blank, -1, np.cumsum(begins) - 1)
+    spans = spans_of_path(values, path, tokens) if len(tokens) else ()
+    return Hypothesis(tuple(tokens.tolist()), acoustic, spans=spans)
+
+
+def words_from_tokens(
+    hypothesis: Hypothesis, pieces: Sequence[str], frame_seconds: float
+) -> tuple[TimedWord, ...]:
+    """Join the tokens of an aligned hypothesis into words with times and confidences; see `join_words`.
+
+    Raises:
+        AlignmentError: the hypothesis has tokens without spans.
+    """
+    if len(hypothesis.spans) != len(hypothesis.tokens):
+        raise AlignmentError(
+            "the hypothesis has no times; raise SearchOptions.aligned to its rank, or ctc_align it"
+        )
+    return join_words(hypothesis.spans, pieces, frame_seconds)
+
+
+def beam_search(
+    log_probs: ArrayLike, scorer: Scorer | None = None, options: SearchOptions | None = None
+) -> list[Hypothesis]:
+    """Decode one utterance; for many of them keep a `BeamSearch`, which remembers what the scorer said."""
+    return BeamSearch(options, () if scorer is None else (scorer,)).decode(log_probs)
+
+
+class BeamSearch:
+    """CTC prefix beam search with scores added to the prefixes.
+
+    The alignments of a prefix are summed, those ending in blank apart from those ending in its last token;
+    the scorers are asked when a token extends a prefix. What they said is remembered for later utterances, so
+    the compiled search calls back only for what is new. One object may run many streams at once, in any
+    order, but in one thread.
+
+    Source: Graves 2012, "Supervised Sequence Labelling", 7.5.3; Hannun et al. 2014, arXiv 1408.2873, alg. 1.
+    """
+
+    def __init__(self, options: SearchOptions | None = None, scorers: Sequence[Scorer] = ()) -> None:
+        """Prepare a search whose hypotheses get the sum of what all `scorers` say as their `lm` score."""
+        self.options = options or SearchOptions()
+        self._scorer = scorers[0] if len(scorers) == 1 else SumOfScorers(tuple(scorers)) if scorers else None
+        self._memory = ScorerMemory(self._scorer)
+
+    def decode(self, log_probs: ArrayLike) -> list[Hypothesis]:
+        """Decode the whole utterance `log_probs` (T, V); the best hypothesis comes first, and there is one.
+
+        Raises:
+            LogProbsError: see `asr.align.check_log_probs`.
+            ScorerError: a scorer answered NaN or positive infinity.
+        """
+        stream = self.stream()
+        stream.push(log_probs)
+        return stream.finish()
+
+    def stream(self) -> SearchStream:
+        """Begin an utterance whose log-probs come piece by piece."""
+        if self._memory.full:
+            self._memory = ScorerMemory(self._scorer)
+        return SearchStream(self.options, self._memory)
+
+
+@dataclass
+class SearchStream:
+    """One utterance on its way through the search; made by `BeamSearch.stream`."""
+
+    options: SearchOptions
+    _memory: ScorerMemory
+    _search: kernel.Search | None = None
+    _chunks: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def push(self, log_probs: ArrayLike) -> None:
+        """Take the next frames (T, V); the result does not depend on where an utterance is cut.
+
+        Raises:
+            LogProbsError: see `asr.align.check_log_probs`.
+            ScorerError: a scorer answered NaN or positive infinity.
+        """
+        values = check_log_probs(log_probs, self.options.blank)
+        search = self._search or _new_search(self.options, values.shape[1], self._memory)
+        search = search._replace(moves=self._memory.moves)  # another stream may have made them grow
+        if values.shape[1] != search.taken.shape[1]:
+            raise LogProbsError(
+                f"these log-probs have {values.shape[1]} tokens and those before {search.taken.shape[1]}; "
+                "push one model's log-probs into a stream"
+            )
+        frame = kernel.advance(values, 0, search)
+        while frame < len(values):
+            missing = int(search.counts[kernel.MISSING])
+            if missing:
+                self._memory.ask(search.missing[:missing])
+                search = search._replace(moves=self._memory.moves)
+                search.counts[kernel.MISSING] = 0
+            else:
+                search = search._replace(tree=_larger(search.tree, int(search.counts[kernel.ROWS])))
+            frame = kernel.advance(values, frame, search)
+        self._search = search
+        if self.options.aligned:
+            self._chunks.append(values)
+
+    def partial(self) -> Hypothesis:
+        """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
+        return self._hypotheses(final=False)[0]
+
+    def finish(self) -> list[Hypothesis]:
+        """Return the hypotheses at the end of the utterance, best first, at least one."""
+        hypotheses = self._hypotheses(final=True)[: self.options.n_best]
+        if not self._chunks:
+            return hypotheses
+        values = np.concatenate(self._chunks)
+        for rank, found in enumerate(hypotheses[: self.options.aligned]):
+            if found.acoustic > -math.inf:
+                spans = ctc_align(values, found.tokens, self.options.blank)
+                hypotheses[rank] = replace(found, spans=spans)
+        return hypotheses
+
+    def _hypotheses(self, final: bool) -> list[Hypothesis]:
+        """All prefixes of the beam, sorted by score."""
+        if self._search is None or self._search.counts[kernel.LIVE] == 0:
+            dead = -math.inf if self._search else 0.0
+            return [Hypothesis((), dead, self._memory.finish(0) if final else 0.0)]
+        beam, tree = self._search.beam, self._search.tree
+        found = []
+        for slot in range(self._search.counts[kernel.LIVE]):
+            row = beam.row[slot]
+            acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
+            lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
+            found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, float(beam.bias[slot])))
+        return sorted(found, key=lambda hypothesis: -hypothesis.score)
+
+
+def _tokens(tree: kernel.Tree, row: int) -> tuple[int, ...]:
+    """Spell the prefix of a row."""
+    backwards = []
+    while row > 0:
+        backwards.append(int(tree.token[row]))
+        row = int(tree.parent[row])
+    return tuple(reversed(backwards))
+
+
+def _new_tree(rows: int) -> kernel.Tree:
+    """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
+    columns = np.full((4, rows), -1, dtype=np.int32)
+    columns[2] = 0
+    keys = np.full(2 * rows, kernel.EMPTY, dtype=np.int64)
+    parent, token, state, slot = columns
+    return kernel.Tree(parent, token, state, np.zeros(rows), slot, keys, np.zeros(2 * rows, dtype=np.int32))
+
+
+def _larger(tree: kernel.Tree, count: int) -> kernel.Tree:
+    """Copy a tree of `count` rows into one of twice the room."""
+    larger = _new_tree(2 * len(tree.parent))
+    for name in ("parent", "token", "state", "lm", "slot"):
+        getattr(larger, name)[:count] = getattr(tree, name)[:count]
+    kernel.fill_rows(larger, count)
+    return larger
+
+
+def _new_search(options: SearchOptions, vocabulary: int, memory: ScorerMemory) -> kernel.Search:
+    """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
+    beam, top_k = options.beam, min(options.top_k, vocabulary)
+    row, token, state = np.zeros((3, beam * (top_k + 1)), dtype=np.int32)
+    lm, bias, blank, label, total = np.zeros((5, beam * (top_k + 1)))
+    order = np.zeros(beam, dtype=np.int32)
+    tree = _new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
+    tree.slot[0] = 0
+    alive = kernel.Beam(
+        np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, -math.inf), np.zeros(beam)
+    )
+    return kernel.Search(
+        tree=tree,
+        moves=memory.moves,
+        beam=alive,
+        candidates=kernel.Candidates(row, token, state, lm, bias, blank, label, total, order),
+        near=np.zeros(top_k, dtype=np.int32),
+        taken=np.zeros((beam, vocabulary), dtype=np.bool_),
+        missing=np.zeros(beam * top_k, dtype=np.int64),
+        counts=np.array([1, 1, 0, 0], dtype=np.int64),
+        settings=kernel.Settings(
+            options.blank, beam, options.token_gap, options.beam_gap, memory.scorer is not None
+        ),
+    )
