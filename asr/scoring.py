@@ -183,7 +183,8 @@ def format_summary(scored: Score) -> str:
         ("CER", scored.cer, scored.cer_interval, scored.characters, "characters"),
     ]
     lines = [
-        f"{name} {rate:7.2%}  [{low:.2%}, {high:.2%}]  {counts.errors} errors in {counts.reference} {unit}: "
+        f"{name} {rate:.2%} (95 % interval {low:.2%} to {high:.2%}): "
+        f"{counts.errors} errors in {counts.reference} {unit}, "
         f"{counts.substitutions} substituted, {counts.deletions} deleted, {counts.insertions} inserted"
         for name, rate, (low, high), counts, unit in rows
     ]

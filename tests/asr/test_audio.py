@@ -45,6 +45,17 @@ def saved(path: Path, content: bytes) -> Path:
     return path
 
 
+def pipe_with(content: bytes) -> io.BufferedReader:
+    reading, writing = os.pipe()
+
+    def write():
+        with os.fdopen(writing, "wb") as end:
+            end.write(content)
+
+    threading.Thread(target=write).start()
+    return os.fdopen(reading, "rb")
+
+
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_and_rate_gives_the_tone_at_16_khz(tmp_path, kind, rate):
@@ -86,14 +97,10 @@ def test_path_file_object_pipe_and_standard_input_agree(tmp_path, monkeypatch):
     with path.open("rb") as file:
         np.testing.assert_array_equal(read_audio(file), expected)
         np.testing.assert_array_equal(read_audio(file), expected)
-    for read_as in ("-", None):
-        reading, writing = os.pipe()
-        writer = threading.Thread(target=lambda end=writing: Path(f"/dev/fd/{end}").write_bytes(content))
-        writer.start()
-        with os.fdopen(reading, "rb") as pipe, io.TextIOWrapper(pipe) as text:
+    for as_stdin in (True, False):
+        with pipe_with(content) as pipe, io.TextIOWrapper(pipe) as text:
             monkeypatch.setattr(sys, "stdin", text)
-            threading.Thread(target=lambda end=writing, thread=writer: (thread.join(), os.close(end))).start()
-            np.testing.assert_array_equal(read_audio(read_as or pipe), expected)
+            np.testing.assert_array_equal(read_audio("-" if as_stdin else pipe), expected)
 
 
 def test_arrays_of_every_type_agree_with_the_file(tmp_path):

@@ -43,6 +43,7 @@ def test_fields_are_read_and_paths_start_at_the_manifests_folder(tmp_path, monke
         (GOOD | {"audio_filepath": "b.wav", "duration": "long"}, "duration must be a number"),
         (GOOD | {"audio_filepath": "b.wav", "duration": float("nan")}, "duration must be a number"),
         (GOOD | {"audio_filepath": "b.wav", "duration": -1}, "duration must be a number"),
+        (GOOD | {"audio_filepath": "b.wav", "duration": 10**400}, "duration must be a number"),
         (GOOD | {"audio_filepath": "b.wav", "speaker": 3}, "speaker must be a string"),
         (GOOD | {"audio_filepath": "b.wav", "entities": "priya"}, "entities must be a list"),
         (GOOD | {"audio_filepath": "other/one.flac"}, "'one' was used on line 1"),

@@ -122,7 +122,8 @@ def test_a_perfect_and_a_silent_recognizer():
     assert (silent.wer, silent.cer, silent.wer_interval) == (1, 1, (1, 1))
     assert silent.words == ErrorCounts(0, 0, 3, 0)
     assert format_summary(silent).splitlines()[0] == (
-        "WER 100.00%  [100.00%, 100.00%]  3 errors in 3 words: 0 substituted, 3 deleted, 0 inserted"
+        "WER 100.00% (95 % interval 100.00% to 100.00%): "
+        "3 errors in 3 words, 0 substituted, 3 deleted, 0 inserted"
     )
 
 
