@@ -1,0 +1,169 @@
+"""An n-gram language model asked by words (`NGram`) or by the tokens of a search (`WordScorer`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import kenlm
+
+WORD_START = "▁"
+MOST_WORDS_REMEMBERED = 1 << 17  # about 50 MB of answers, then all are forgotten
+
+_NATS = math.log(10.0)
+_SENTENCE_END = "</s>"
+
+Context = Hashable
+State = tuple[Context, str]
+
+
+class LanguageModelError(ValueError):
+    """A language model that cannot be loaded, or that does not fit; the message says what is needed."""
+
+
+class NGram:
+    """A KenLM model, ARPA or binary. Scores are natural logarithms.
+
+    A context is a KenLM state: hashable, never changed here, and equal to another exactly when the model
+    keeps the same words of both, so that equal contexts give equal scores from there on.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Load the model; a binary one is mapped into memory and is ready at once.
+
+        Raises:
+            LanguageModelError: no such file, or not a model that KenLM can load.
+        """
+        if not Path(path).is_file():
+            raise LanguageModelError(f"{path}: no such language model; name an ARPA file or a KenLM binary")
+        config = kenlm.Config()
+        config.show_progress = False
+        config.arpa_complain = kenlm.ARPALoadComplain.NONE
+        try:
+            self._model = kenlm.Model(str(path), config)
+        except (OSError, RuntimeError) as error:
+            reason = str(error.__cause__ or error).replace("\n", " ").strip()
+            raise LanguageModelError(
+                f"{path}: not a language model that KenLM can load ({reason}); give ARPA or a KenLM binary"
+            ) from error
+
+    @property
+    def order(self) -> int:
+        """Words in the longest n-gram."""
+        return int(self._model.order)
+
+    def __contains__(self, word: str) -> bool:
+        """Whether the model knows the word."""
+        return word in self._model
+
+    def start(self) -> Context:
+        """The context at the begin of a sentence."""
+        context: Context = kenlm.State()
+        self._model.BeginSentenceWrite(context)
+        return context
+
+    def score_word(self, context: Context, word: str) -> tuple[Context, float]:
+        """The context after `word`, and ln P(word | context); unknown words share the model's <unk>."""
+        after = kenlm.State()
+        return after, self._model.BaseScore(context, word, after) * _NATS
+
+    def finish(self, context: Context) -> float:
+        """ln P(the sentence ends | context)."""
+        return self.score_word(context, _SENTENCE_END)[1]
+
+    def score(self, words: Iterable[str], sentence_end: bool = True) -> float:
+        """ln P of a sentence of words, with its end or open-ended."""
+        context, total = self.start(), 0.0
+        for word in words:
+            context, added = self.score_word(context, word)
+            total += added
+        return total + self.finish(context) if sentence_end else total
+
+
+@dataclass(frozen=True)
+class LMOptions:
+    """How much a language model has to say in a search.
+
+    Attributes:
+        weight: factor on natural log probabilities; 0 leaves only the word bonus.
+        word_bonus: nats added for every word, against the liking of language models for few words.
+        unk_penalty: nats added to the log probability of a word the model does not know, before the weight;
+            usually negative.
+        score_sentence_end: whether the end of the utterance is scored as the end of a sentence.
+    """
+
+    weight: float = 0.5
+    word_bonus: float = 0.0
+    unk_penalty: float = -5.0
+    score_sentence_end: bool = True
+
+
+class WordScorer:
+    """Scores the tokens of a search with a word model: a word is scored when it is complete.
+
+    That is when the next piece that begins a word arrives, or at the end; until then the tokens of a word are
+    free. Each word adds `weight * ln P + word_bonus`. A state is (context, letters of the unfinished word).
+    """
+
+    def __init__(self, ngram: NGram, pieces: Sequence[str], options: LMOptions | None = None) -> None:
+        """Take the text of every token; a piece that begins with "▁" begins a word, token 0 is the blank.
+
+        Raises:
+            LanguageModelError: a piece has "▁" elsewhere than in front.
+        """
+        wrong = [piece for piece in pieces[1:] if WORD_START in piece[1:]]
+        if wrong:
+            raise LanguageModelError(
+                f"piece {wrong[0]!r} goes on into the next word; train pieces that do not"
+            )
+        self._ngram = ngram
+        self._options = options or LMOptions()
+        self._begins = [piece.startswith(WORD_START) for piece in pieces]
+        self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
+        self._completed: dict[State, tuple[Context, float]] = {}
+
+    def start(self) -> State:
+        """The state before the first token."""
+        return self._ngram.start(), ""
+
+    def step(self, state: State, token: int) -> tuple[State, float]:
+        """The state after `token`, and the nats of the word that it completes; 0.0 if it completes none."""
+        context, word = state
+        letters = self._letters[token]
+        if not self._begins[token]:
+            return (context, word + letters), 0.0
+        if not word:
+            return (context, letters), 0.0
+        after, added = self._completed.get(state) or self._complete(state)
+        return (after, letters), added
+
+    def finish(self, state: State) -> float:
+        """Nats of the last word and, as the options say, of the end of the sentence."""
+        context, added = state[0], 0.0
+        if state[1]:
+            context, added = self._completed.get(state) or self._complete(state)
+        if self._options.score_sentence_end:
+            added += self._options.weight * self._ngram.finish(context)
+        return added
+
+    def log_prob(self, tokens: Iterable[int]) -> float:
+        """ln P of the text that the tokens spell, without weight, bonus and unknown word penalty.
+
+        The end of the sentence is counted as the options say.
+        """
+        text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
+        words = [word for word in text.split(WORD_START) if word]
+        return self._ngram.score(words, self._options.score_sentence_end)
+
+    def _complete(self, state: State) -> tuple[Context, float]:
+        context, word = state
+        after, nats = self._ngram.score_word(context, word)
+        if word not in self._ngram:
+            nats += self._options.unk_penalty
+        answer = after, self._options.weight * nats + self._options.word_bonus
+        if len(self._completed) >= MOST_WORDS_REMEMBERED:
+            self._completed.clear()
+        self._completed[state] = answer
+        return answer
