@@ -168,9 +168,10 @@ def _clip(sentence: Sentence, found: Sequence[Phrase], options: Options, rng: ra
     rate = round(rng.uniform(options.slowest, options.fastest), 2)
     sounds = tuple((phrase.text, rng.choice(phrase.sounds)) for phrase in found if phrase.sounds)
     identity = json.dumps([sentence.text, sounds, voice.parts, rate])
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    opening = "-".join(normalise(sentence.text).replace("'", "").split()[:4])
     entities = tuple(normalise(name) for name in sentence.entities)
-    name = f"{digest}.{options.encoding}"
+    name = f"{opening}-{digest}.{options.encoding}"
     return Clip(name, sentence.text, sounds, entities, sentence.category, voice, rate)
 
 

@@ -76,7 +76,7 @@ def keep_agreeing(
 
 
 def read_hypotheses(path: Path) -> dict[str, str]:
-    """Transcripts by clip: JSON lines (`audio_filepath` or `id`; `pred_text` or `text`) or `name TAB text`."""
+    """Transcripts by clip, from JSON lines (with `pred_text` or `text`) or lines of name, tab, text."""
     heard = {}
     for line in _read(path).splitlines():
         if line.startswith("{"):
@@ -103,8 +103,13 @@ def run_recognizer(command: str, files: Sequence[Path]) -> dict[str, str]:
             done = subprocess.run(
                 [*shlex.split(command), *map(str, batch)], stdout=subprocess.PIPE, text=True, check=True
             )
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise MissingError(f"{command!r} failed ({error}): it must transcribe the files named") from error
+        except OSError as error:
+            raise MissingError(f"{command!r} does not run ({error.strerror}): name a program") from error
+        except subprocess.CalledProcessError as error:
+            message = (
+                f"{command!r} ended with status {error.returncode}: it must transcribe the files it is given"
+            )
+            raise MissingError(message) from error
         lines = done.stdout.splitlines()
         if len(lines) != len(batch):
             raise TextError(

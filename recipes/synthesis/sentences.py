@@ -40,8 +40,13 @@ _MAX_WORDS = 6
 
 
 def usable(name: str, split: str) -> bool:
-    """Whether a name can be read aloud as it is spelled (no digits, no acronyms) and belongs to the split."""
-    if not _SPOKEN_AS_SPELLED.fullmatch(name) or _ACRONYM.search(name) or len(name.split()) > _MAX_WORDS:
+    """Whether a name is read aloud as it is spelled (no digits, acronym, article) and is of the split."""
+    if (
+        name.lower().startswith("the ")
+        or not _SPOKEN_AS_SPELLED.fullmatch(name)
+        or _ACRONYM.search(name)
+        or len(name.split()) > _MAX_WORDS
+    ):
         return False
     try:
         normalise(name)
