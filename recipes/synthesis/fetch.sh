@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the Kokoro-82M model, its voices and its phoneme table into a folder (118 MB kept).
+# Fetches the Kokoro-82M model, its voices and its phoneme table into a folder (116 MB kept).
 # Usage: recipes/synthesis/fetch.sh FOLDER
 set -euo pipefail
 
