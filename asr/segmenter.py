@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 FRAME_MS = 10
 # Energy is averaged over this many frames before it is compared, as one frame of noise says little.
 SMOOTHED_FRAMES = 3
+# Not the minimum: a drop-out of the transmission is quieter than any background and says nothing about it.
+FLOOR_PERCENTILE = 5
+# Frames between two estimates of the floor, which is much slower than speech.
+FLOOR_STEP = 25
 SILENT_DB = -120.0
 
 
@@ -33,8 +37,8 @@ class SegmenterOptions:
             and `max_segment_s` is the place of the cut.
         min_silence_ms: a shorter pause may be the inside of a word and does not count as a silence.
         margin_db: a frame is silent up to this much above the noise floor around it.
-        floor_window_s: the noise floor is the lowest level within this distance to either side, so that it
-            follows a background that changes.
+        floor_window_s: the noise floor is taken from the quietest frames within this distance to either side,
+            so that it follows a background that changes.
         contrast_db: a frame is not silent unless it is this much below the loud frames of the segment;
             without it a long steady sound would become its own noise floor.
         absolute_silence_db: below this level (dB re full scale) a frame is silent whatever surrounds it.
@@ -108,10 +112,10 @@ def _tiles(blocks: Iterable[NDArray[np.float32]], options: SegmenterOptions) -> 
         done = 0
         while count - done > options.max_samples:
             end = done + cut_position(samples[done : done + options.max_samples], options)
+            # A copy, for a slice would keep the whole of a large block alive as long as the segment.
             yield samples[done:end].copy()
             done = end
-        # Copies, for a slice would keep the whole of a large block alive.
-        held = [samples[done:].copy()]
+        held = [samples[done:]]
         count -= done
     if count:
         yield np.concatenate(held)
@@ -147,12 +151,13 @@ def frame_levels_db(samples: NDArray[np.float32], frame: int) -> NDArray[np.floa
 def silent_frames(levels: NDArray[np.float64], options: SegmenterOptions) -> NDArray[np.bool_]:
     """Tell for each frame (F,) whether it is silence.
 
-    The noise floor is the minimum of the smoothed level over a window, after minimum statistics (Martin 2001,
-    "Noise power spectral density estimation based on optimal smoothing and minimum statistics"), on the
-    broadband energy alone and looking both ways, as the whole segment is at hand.
+    The noise floor is a low quantile of the smoothed level over a window, after Stahl, Fischer and Bippus
+    2000, "Quantile based noise estimation for spectral subtraction and Wiener filtering", on the broadband
+    energy alone and looking both ways, as the whole segment is at hand.
     """
-    smooth = _windows(levels, SMOOTHED_FRAMES // 2).mean(axis=1)
-    floor = _windows(smooth, round(options.floor_window_s * 1000 / FRAME_MS)).min(axis=1)
+    smooth = 10 * np.log10(_windows(10 ** (levels / 10), SMOOTHED_FRAMES // 2).mean(axis=1))
+    around = _windows(smooth, round(options.floor_window_s * 1000 / FRAME_MS))
+    floor = np.percentile(around[::FLOOR_STEP], FLOOR_PERCENTILE, axis=1).repeat(FLOOR_STEP)[: len(smooth)]
     loud = np.percentile(smooth, 95)
     threshold = np.minimum(floor + options.margin_db, loud - options.contrast_db)
     return np.asarray(smooth <= np.maximum(threshold, options.absolute_silence_db))

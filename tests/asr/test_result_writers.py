@@ -152,11 +152,24 @@ def test_a_word_longer_than_a_line_and_a_pause_stand_alone():
         Word("a", 0, 0.5, 1.0),
         Word(long, 0.5, 9.0, 1.0),
         Word("b", 9.0, 9.2, 1.0),
-        Word("c", 20, 20.1, 1),
+        Word("c", 11, 11.1, 1.0),
     )
     found = cues(Result((Segment("", 0, 21, words),), 30.0))
     assert [cue.lines for cue in found] == [("a",), (long,), ("b",), ("c",)]
     assert found[2].end_ms == 10_000
+
+
+def test_slow_speech_is_cut_by_time_and_words_at_one_instant_still_follow_each_other():
+    slow = tuple(Word("a", number / 2, (number + 1) / 2, 1.0) for number in range(100))
+    found = cues(Result((Segment("", 0, 50, slow),), 50.0))
+    assert max(cue.end_ms - cue.start_ms for cue in found) == LONGEST_CUE_MS - GAP_MS
+    assert len(found) == 9
+    instant = tuple(Word("word", 1.0, 1.0, 1.0) for _ in range(100))
+    crowded = cues(Result((Segment("", 1, 1, instant),), 2.0))
+    times = [time for cue in crowded for time in (cue.start_ms, cue.end_ms)]
+    assert times == sorted(times)
+    assert times[0] == 1000
+    assert sorted({*times[::2]}) == times[::2]
 
 
 def test_nothing_said_is_written_as_nothing():

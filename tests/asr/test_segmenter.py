@@ -61,6 +61,7 @@ def test_segments_tile_the_input_and_do_not_depend_on_the_blocks(name):
         assert joined.dtype == samples.dtype
         assert joined.tobytes() == samples.tobytes()
         assert [round(part.start_s * RATE) for part in parts] == expected
+        assert all(part.samples.base is None for part in parts)
         lengths = [len(part.samples) for part in parts]
         assert expected == [0, *np.cumsum(lengths)[:-1]]
         assert max(lengths) <= 3 * RATE
@@ -87,13 +88,26 @@ def test_a_long_steady_tone_is_not_taken_for_its_own_background():
     assert not tone.start <= cut <= tone.stop
 
 
-def test_the_background_may_change():
-    rng = np.random.default_rng(3)
-    samples, spans = words_and_pauses(rng, 30, level=0.5, noise=1e-4)
-    samples[15 * RATE :] += 0.01 * rng.standard_normal(15 * RATE).astype(np.float32)
-    options = SegmenterOptions(max_segment_s=3.0, min_segment_s=1.0, floor_window_s=1.0)
-    for cut in cuts(samples, options)[1:]:
+@pytest.mark.parametrize("seed", range(4))
+def test_the_background_may_change_and_the_transmission_drop_out(seed):
+    rng = np.random.default_rng(seed)
+    samples, spans = words_and_pauses(rng, 60, level=0.5, noise=1e-4)
+    samples[9 * RATE :] += 0.01 * rng.standard_normal(51 * RATE).astype(np.float32)
+    for start, end in spans:
+        samples[(start + end) // 2 : (start + end) // 2 + 640] = 0
+    found = cuts(samples, SegmenterOptions())[1:]
+    assert len(found) >= 2
+    for cut in found:
         assert not [span for span in spans if span[0] <= cut <= span[1]]
+
+
+def test_faint_and_digital_silence_by_turns_are_one_silence():
+    rng = np.random.default_rng(0)
+    samples = 0.2 * rng.standard_normal(4 * RATE).astype(np.float32)
+    samples[round(1.3 * RATE) : round(1.7 * RATE)] = 0
+    faint = slice(round(2.0 * RATE), round(2.8 * RATE))
+    samples[faint] *= 5e-4 * (np.arange(len(samples[faint])) // 800 % 2)
+    assert cuts(samples)[1] == pytest.approx(2.4 * RATE, abs=320)
 
 
 def test_the_longest_silence_is_cut_in_its_middle():
