@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr import search_kernel as kernel
+from asr.search_arrays import EMPTY, new_moves
 
 FIRST_MOVES = 1 << 13  # places for the answers of the scorer; doubled when half full
 MOST_MOVES = 1 << 20  # answers remembered between utterances, about 40 MB
@@ -108,11 +109,5 @@ class ScorerMemory:
     def _grow(self) -> None:
         old = self.moves
         self.moves = new_moves(2 * len(old.keys))
-        used = old.keys != kernel.EMPTY
+        used = old.keys != EMPTY
         kernel.fill_moves(self.moves, old.keys[used], old.state[used], old.nats[used])
-
-
-def new_moves(size: int) -> kernel.Moves:
-    """Make an empty table of `size` places, a power of two."""
-    keys = np.full(size, kernel.EMPTY, dtype=np.int64)
-    return kernel.Moves(keys, np.zeros(size, dtype=np.int32), np.zeros(size))

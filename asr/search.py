@@ -21,6 +21,7 @@ from asr.align import (
     spans_of_path,
 )
 from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
+from asr.search_arrays import LIVE, MISSING, ROWS, Search, Settings, Tree, new_search, new_tree
 
 __all__ = [
     "BeamSearch",
@@ -35,8 +36,6 @@ __all__ = [
     "greedy",
     "words_from_tokens",
 ]
-
-FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
 
 
 class SearchOptionsError(ValueError):
@@ -53,6 +52,8 @@ class SearchOptions:
         token_gap: tokens this many nats below the most probable one (or blank) of the frame are not tried.
         beam_gap: prefixes this many nats below the best one are dropped; extensions that are so before the
             scorer was asked are not asked about.
+        largest_step: most nats the scorers are expected to pay for one token. Extensions that even so would
+            not get into the beam are not asked about, which is exact as long as no scorer pays more.
         n_best: hypotheses returned at most.
         aligned: how many of these get the times and confidences of their tokens, from the best one down.
         blank: id of the blank token.
@@ -60,8 +61,9 @@ class SearchOptions:
 
     beam: int = 16
     top_k: int = 20
-    token_gap: float = 8.0
-    beam_gap: float = 14.0
+    token_gap: float = 7.0
+    beam_gap: float = 12.0
+    largest_step: float = 3.0
     n_best: int = 10
     aligned: int = 1
     blank: int = 0
@@ -189,7 +191,7 @@ class SearchStream:
 
     options: SearchOptions
     _memory: ScorerMemory
-    _search: kernel.Search | None = None
+    _search: Search | None = None
     _chunks: list[NDArray[np.float32]] = field(default_factory=list)
 
     def push(self, log_probs: ArrayLike) -> None:
@@ -200,7 +202,7 @@ class SearchStream:
             ScorerError: a scorer answered NaN or positive infinity.
         """
         values = check_log_probs(log_probs, self.options.blank)
-        search = self._search or _new_search(self.options, values.shape[1], self._memory)
+        search = self._search or self._begin(values.shape[1])
         search = search._replace(moves=self._memory.moves)  # another stream may have made them grow
         if values.shape[1] != search.taken.shape[1]:
             raise LogProbsError(
@@ -209,17 +211,24 @@ class SearchStream:
             )
         frame = kernel.advance(values, 0, search)
         while frame < len(values):
-            missing = int(search.counts[kernel.MISSING])
+            missing = int(search.counts[MISSING])
             if missing:
                 self._memory.ask(search.missing[:missing])
                 search = search._replace(moves=self._memory.moves)
-                search.counts[kernel.MISSING] = 0
+                search.counts[MISSING] = 0
             else:
-                search = search._replace(tree=_larger(search.tree, int(search.counts[kernel.ROWS])))
+                search = search._replace(tree=_larger(search.tree, int(search.counts[ROWS])))
             frame = kernel.advance(values, frame, search)
         self._search = search
         if self.options.aligned:
             self._chunks.append(values)
+
+    def _begin(self, vocabulary: int) -> Search:
+        options, scored = self.options, self._memory.scorer is not None
+        largest_step = options.largest_step if scored else 0.0
+        gaps = options.token_gap, options.beam_gap, largest_step
+        settings = Settings(options.blank, options.beam, *gaps, scored)
+        return new_search(settings, options.top_k, vocabulary, self._memory.moves)
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -239,12 +248,12 @@ class SearchStream:
 
     def _hypotheses(self, final: bool) -> list[Hypothesis]:
         """All prefixes of the beam, sorted by score."""
-        if self._search is None or self._search.counts[kernel.LIVE] == 0:
+        if self._search is None or self._search.counts[LIVE] == 0:
             dead = -math.inf if self._search else 0.0
             return [Hypothesis((), dead, self._memory.finish(0) if final else 0.0)]
         beam, tree = self._search.beam, self._search.tree
         found = []
-        for slot in range(self._search.counts[kernel.LIVE]):
+        for slot in range(self._search.counts[LIVE]):
             row = beam.row[slot]
             acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
             lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
@@ -252,7 +261,7 @@ class SearchStream:
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
 
-def _tokens(tree: kernel.Tree, row: int) -> tuple[int, ...]:
+def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
     """Spell the prefix of a row."""
     backwards = []
     while row > 0:
@@ -261,45 +270,10 @@ def _tokens(tree: kernel.Tree, row: int) -> tuple[int, ...]:
     return tuple(reversed(backwards))
 
 
-def _new_tree(rows: int) -> kernel.Tree:
-    """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
-    columns = np.full((4, rows), -1, dtype=np.int32)
-    columns[2] = 0
-    keys = np.full(2 * rows, kernel.EMPTY, dtype=np.int64)
-    parent, token, state, slot = columns
-    return kernel.Tree(parent, token, state, np.zeros(rows), slot, keys, np.zeros(2 * rows, dtype=np.int32))
-
-
-def _larger(tree: kernel.Tree, count: int) -> kernel.Tree:
+def _larger(tree: Tree, count: int) -> Tree:
     """Copy a tree of `count` rows into one of twice the room."""
-    larger = _new_tree(2 * len(tree.parent))
+    larger = new_tree(2 * len(tree.parent))
     for name in ("parent", "token", "state", "lm", "slot"):
         getattr(larger, name)[:count] = getattr(tree, name)[:count]
     kernel.fill_rows(larger, count)
     return larger
-
-
-def _new_search(options: SearchOptions, vocabulary: int, memory: ScorerMemory) -> kernel.Search:
-    """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
-    beam, top_k = options.beam, min(options.top_k, vocabulary)
-    row, token, state = np.zeros((3, beam * (top_k + 1)), dtype=np.int32)
-    lm, bias, blank, label, total = np.zeros((5, beam * (top_k + 1)))
-    order = np.zeros(beam, dtype=np.int32)
-    tree = _new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
-    tree.slot[0] = 0
-    alive = kernel.Beam(
-        np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, -math.inf), np.zeros(beam)
-    )
-    return kernel.Search(
-        tree=tree,
-        moves=memory.moves,
-        beam=alive,
-        candidates=kernel.Candidates(row, token, state, lm, bias, blank, label, total, order),
-        near=np.zeros(top_k, dtype=np.int32),
-        taken=np.zeros((beam, vocabulary), dtype=np.bool_),
-        missing=np.zeros(beam * top_k, dtype=np.int64),
-        counts=np.array([1, 1, 0, 0], dtype=np.int64),
-        settings=kernel.Settings(
-            options.blank, beam, options.token_gap, options.beam_gap, memory.scorer is not None
-        ),
-    )

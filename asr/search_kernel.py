@@ -8,89 +8,29 @@ that it can be run again after an interruption.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.compiled import compiled
-
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-
-EMPTY = -1  # a free place of a hash table; no key is negative
-STAYS = -1  # the `token` of a candidate that adds none
-LIVE, ROWS, PROPOSED, MISSING = 0, 1, 2, 3  # places in Search.counts
-NEVER = -math.inf
-
-
-class Tree(NamedTuple):
-    """Every prefix that was ever in the beam, one row each; row 0 is the empty prefix."""
-
-    parent: Int32
-    token: Int32
-    state: Int32  # number of the scorer's state after the prefix
-    lm: Float64  # nats the scorer added on the way
-    slot: Int32  # place in the beam, -1 outside
-    keys: Int64  # hash table: (parent, token) to row
-    rows: Int32
-
-
-class Moves(NamedTuple):
-    """What the scorer said so far, as a hash table: (state, token) to the next state and nats."""
-
-    keys: Int64
-    state: Int32
-    nats: Float64
-
-
-class Beam(NamedTuple):
-    """The prefixes alive after a frame, best first, with the log-probability of their alignments."""
-
-    row: Int32
-    blank: Float64  # of the alignments that end in blank
-    label: Float64  # of the alignments that end in the prefix's last token
-    bias: Float64
-
-
-class Candidates(NamedTuple):
-    """What may be in the beam after the frame: its prefixes as they are, then each with one token more."""
-
-    row: Int32  # the prefix that stays or is extended
-    token: Int32  # STAYS, or the token added
-    state: Int32
-    lm: Float64
-    bias: Float64
-    blank: Float64
-    label: Float64
-    total: Float64
-    order: Int32  # the best ones, best first
-
-
-class Settings(NamedTuple):
-    """`SearchOptions` as the kernel takes them."""
-
-    blank: int
-    beam: int
-    token_gap: float
-    beam_gap: float
-    scored: bool
-
-
-class Search(NamedTuple):
-    """All memory of one search."""
-
-    tree: Tree
-    moves: Moves
-    beam: Beam
-    candidates: Candidates
-    near: Int32  # (top_k,) tokens considered in this frame
-    taken: NDArray[np.bool_]  # (beam, V) extensions that lead to a prefix which is in the beam itself
-    missing: Int64  # keys of Moves to ask the scorer for
-    counts: Int64
-    settings: Settings
+from asr.search_arrays import (
+    EMPTY,
+    LIVE,
+    MISSING,
+    NEVER,
+    PROPOSED,
+    ROWS,
+    STAYS,
+    Candidates,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    Moves,
+    Search,
+    Settings,
+    Tree,
+)
 
 
 @compiled
@@ -206,14 +146,13 @@ def propose(search: Search, row: int, token: int) -> int:
 
 
 @compiled
-def propose_stays(log_probs: Float32, search: Search) -> float:
+def propose_stays(log_probs: Float32, search: Search) -> None:
     """Propose each prefix as it is: one more blank, its last token repeated, and its parent extended to it.
 
-    Marks those extensions in `taken`; returns the best total. No token is too improbable here, so a prefix in
-    the beam loses no alignment to the choice of tokens.
+    Marks those extensions in `taken`. No token is too improbable here, so a prefix in the beam loses no
+    alignment to the choice of tokens.
     """
     tree, beam, candidates = search.tree, search.beam, search.candidates
-    best = NEVER
     for slot in range(search.counts[LIVE]):
         row = beam.row[slot]
         place = propose(search, row, STAYS)
@@ -232,27 +171,44 @@ def propose_stays(log_probs: Float32, search: Search) -> float:
         candidates.bias[place] = beam.bias[slot]
         acoustic = log_add(candidates.blank[place], label)
         candidates.total[place] = acoustic + tree.lm[row] + beam.bias[slot]
-        best = max(best, candidates.total[place])
-    return best
 
 
 @compiled
-def propose_extensions(log_probs: Float32, search: Search, near: Int32, best: float) -> None:
-    """Propose each prefix with each of the tokens `near`, or list the steps that the scorer must tell first.
+def least_total(log_probs: Float32, search: Search, near: Int32) -> float:
+    """What an extension must reach before the scorer is asked, given the prefixes proposed as they are.
 
-    Extensions that are `beam_gap` below the `best` before the scorer was asked are not asked about.
+    It may not be `beam_gap` below the best; and where these fill the beam, the scorer's largest step must be
+    able to lift it over the worst of them.
     """
+    settings, total = search.settings, search.candidates.total
+    live = search.counts[LIVE]
+    best, worst = total[:live].max(), total[:live].min()
+    for slot in range(live):
+        if len(near) > 0:
+            row = search.beam.row[slot]
+            before = extendable(search, slot, near[0]) + search.tree.lm[row] + search.beam.bias[slot]
+            best = max(best, before + log_probs[near[0]])
+    least = best - settings.beam_gap
+    if live == settings.beam:
+        least = max(least, worst - settings.largest_step)
+    return float(least)
+
+
+@compiled
+def propose_extensions(log_probs: Float32, search: Search, near: Int32, least: float) -> None:
+    """Propose each prefix with each of the tokens `near`, or list the steps to ask about first."""
     tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
-    if len(near) > 0:
-        for slot in range(search.counts[LIVE]):
-            reach = extendable(search, slot, near[0]) + log_probs[near[0]]
-            best = max(best, reach + tree.lm[beam.row[slot]] + beam.bias[slot])
     for slot in range(search.counts[LIVE]):
         row = beam.row[slot]
+        last = tree.token[row] if row > 0 else STAYS
+        before = tree.lm[row] + beam.bias[slot]
+        alignments = log_add(beam.blank[slot], beam.label[slot])
         for token in near:
-            acoustic = extendable(search, slot, token) + log_probs[token]
-            total = acoustic + tree.lm[row] + beam.bias[slot]
-            if search.taken[slot, token] or total == NEVER or total < best - search.settings.beam_gap:
+            if alignments + log_probs[token] + before < least:
+                break  # those after it are less probable still
+            acoustic = (beam.blank[slot] if token == last else alignments) + log_probs[token]
+            total = acoustic + before
+            if total < least or total == NEVER or search.taken[slot, token]:
                 continue
             state, nats = 0, 0.0
             if search.settings.scored:
@@ -332,13 +288,16 @@ def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """
     settings, counts = search.settings, search.counts
     for now in range(frame, len(log_probs)):
+        if counts[LIVE] == 0:
+            break
         if counts[ROWS] + settings.beam > len(search.tree.parent):
             return now
         counts[PROPOSED] = 0
         counts[MISSING] = 0
         count = near_tokens(log_probs[now], settings, search.near)
-        best = propose_stays(log_probs[now], search)
-        propose_extensions(log_probs[now], search, search.near[:count], best)
+        near = search.near[:count]
+        propose_stays(log_probs[now], search)
+        propose_extensions(log_probs[now], search, near, least_total(log_probs[now], search, near))
         release(search)
         if counts[MISSING] > 0:
             return now

@@ -1,0 +1,124 @@
+"""The memory of a prefix beam search: flat arrays in named tuples, as the compiled loops take them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+EMPTY = -1  # a free place of a hash table; no key is negative
+STAYS = -1  # the `token` of a candidate that adds none
+LIVE, ROWS, PROPOSED, MISSING = 0, 1, 2, 3  # places in Search.counts
+NEVER = -math.inf
+FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
+
+
+class Tree(NamedTuple):
+    """Every prefix that was ever in the beam, one row each; row 0 is the empty prefix."""
+
+    parent: Int32
+    token: Int32
+    state: Int32  # number of the scorer's state after the prefix
+    lm: Float64  # nats the scorer added on the way
+    slot: Int32  # place in the beam, -1 outside
+    keys: Int64  # hash table: (parent, token) to row
+    rows: Int32
+
+
+class Moves(NamedTuple):
+    """What the scorer said so far, as a hash table: (state, token) to the next state and nats."""
+
+    keys: Int64
+    state: Int32
+    nats: Float64
+
+
+class Beam(NamedTuple):
+    """The prefixes alive after a frame, best first, with the log-probability of their alignments."""
+
+    row: Int32
+    blank: Float64  # of the alignments that end in blank
+    label: Float64  # of the alignments that end in the prefix's last token
+    bias: Float64
+
+
+class Candidates(NamedTuple):
+    """What may be in the beam after the frame: its prefixes as they are, then each with one token more."""
+
+    row: Int32  # the prefix that stays or is extended
+    token: Int32  # STAYS, or the token added
+    state: Int32
+    lm: Float64
+    bias: Float64
+    blank: Float64
+    label: Float64
+    total: Float64
+    order: Int32  # the best ones, best first
+
+
+class Settings(NamedTuple):
+    """`SearchOptions` as the kernel takes them."""
+
+    blank: int
+    beam: int
+    token_gap: float
+    beam_gap: float
+    largest_step: float
+    scored: bool
+
+
+class Search(NamedTuple):
+    """All memory of one search."""
+
+    tree: Tree
+    moves: Moves
+    beam: Beam
+    candidates: Candidates
+    near: Int32  # (top_k,) tokens considered in this frame
+    taken: NDArray[np.bool_]  # (beam, V) extensions that lead to a prefix which is in the beam itself
+    missing: Int64  # keys of Moves to ask the scorer for
+    counts: Int64
+    settings: Settings
+
+
+def new_moves(size: int) -> Moves:
+    """Make an empty table of `size` places, a power of two."""
+    keys = np.full(size, EMPTY, dtype=np.int64)
+    return Moves(keys, np.zeros(size, dtype=np.int32), np.zeros(size))
+
+
+def new_tree(rows: int) -> Tree:
+    """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
+    columns = np.full((4, rows), -1, dtype=np.int32)
+    columns[2] = 0
+    keys = np.full(2 * rows, EMPTY, dtype=np.int64)
+    parent, token, state, slot = columns
+    return Tree(parent, token, state, np.zeros(rows), slot, keys, np.zeros(2 * rows, dtype=np.int32))
+
+
+def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves) -> Search:
+    """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
+    beam, top_k = settings.beam, min(top_k, vocabulary)
+    row, token, state = np.zeros((3, beam * (top_k + 1)), dtype=np.int32)
+    lm, bias, blank, label, total = np.zeros((5, beam * (top_k + 1)))
+    order = np.zeros(beam, dtype=np.int32)
+    tree = new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
+    tree.slot[0] = 0
+    return Search(
+        tree=tree,
+        moves=moves,
+        beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), np.zeros(beam)),
+        candidates=Candidates(row, token, state, lm, bias, blank, label, total, order),
+        near=np.zeros(top_k, dtype=np.int32),
+        taken=np.zeros((beam, vocabulary), dtype=np.bool_),
+        missing=np.zeros(beam * top_k, dtype=np.int64),
+        counts=np.array([1, 1, 0, 0], dtype=np.int64),
+        settings=settings,
+    )
