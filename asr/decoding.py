@@ -1,0 +1,85 @@
+"""How log-probs become words: the options, and a decoder made of a search and a language model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.align import TimedWord
+from asr.files import write_text_atomic
+from asr.search import BeamSearch, SearchOptions, greedy, words_from_tokens
+from asr.tokenizer import Tokenizer
+from lm.ngram import LMOptions, NGram, WordScorer
+
+LM_FILE = "lm.bin"
+DECODING_FILE = "decoding.json"
+
+
+class DecodingError(ValueError):
+    """Decoding options that cannot be used."""
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a recognizer decodes."""
+
+    greedy: bool = False
+    """Take the best token of each frame: no beam, no language model."""
+    beam: int = 16
+    """Readings kept alive by the beam search."""
+    lm: bool = True
+    """Add the language model of the model folder."""
+    lm_weight: float = 0.5
+    """Factor on the language model's natural log-probabilities."""
+    word_bonus: float = 0.0
+    """Nats added for every word, against the language model's liking for few words."""
+    unk_penalty: float = -5.0
+    """Nats added for a word that the language model does not know, before the weight."""
+
+    def __post_init__(self) -> None:
+        if self.beam < 1:
+            raise DecodingError(f"beam is {self.beam}; give 1 or more")
+
+
+def load_decoding_options(folder: Path) -> DecodingOptions:
+    """The options that were tuned for a model, or the defaults where its folder has none.
+
+    Raises:
+        DecodingError: the file is not what `save_decoding_options` writes.
+    """
+    file = folder / DECODING_FILE
+    if not file.is_file():
+        return DecodingOptions()
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return DecodingOptions(**values)
+    except (ValueError, TypeError) as error:
+        known = ", ".join(f.name for f in fields(DecodingOptions))
+        raise DecodingError(f"{file}: not decoding options ({error}); accepted are {known}") from error
+
+
+def save_decoding_options(options: DecodingOptions, folder: Path) -> None:
+    """Write the options that a model was tuned to into its folder."""
+    write_text_atomic(folder / DECODING_FILE, json.dumps(asdict(options), indent=2) + "\n")
+
+
+class Decoder:
+    """Log-probs to timed words. One decoder serves one thread; the language model may be shared."""
+
+    def __init__(self, tokenizer: Tokenizer, frame_seconds: float, options: DecodingOptions, ngram: NGram | None) -> None:
+        self.options = options
+        self._tokenizer = tokenizer
+        self._frame_seconds = frame_seconds
+        lm = LMOptions(options.lm_weight, options.word_bonus, options.unk_penalty)
+        scorers = [WordScorer(ngram, tokenizer.pieces, lm)] if ngram is not None and options.lm else []
+        largest_step = max(3.0, options.word_bonus + 1.0)
+        self._search = BeamSearch(SearchOptions(beam=options.beam, largest_step=largest_step), scorers)
+
+    def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
+        """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame."""
+        best = greedy(log_probs) if self.options.greedy else self._search.decode(log_probs)[0]
+        return words_from_tokens(best, self._tokenizer.pieces, self._frame_seconds)

@@ -1,0 +1,214 @@
+"""The acoustic model: features, encoder, heads; and the folder it lives in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from asr.conformer import ConformerEncoder, EncoderConfig, double_frames
+from asr.features import LogMel, LogMelConfig
+from asr.phones import PHONES
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.model"
+
+
+class ModelError(ValueError):
+    """A model folder that cannot be used."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that fixes the shape of the acoustic model."""
+
+    vocab_size: int = 256
+    """Sub-words, the blank (id 0) included."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """The Conformer."""
+    frontend: LogMelConfig = field(default_factory=LogMelConfig)
+    """The filterbank."""
+    intermediate_layers: tuple[int, ...] = (4, 8)
+    """Layers (from 1) that carry a sub-word CTC head, at a third and two thirds of the depth."""
+    phone_layer: int = 8
+    """Layer (from 1) that carries the phone CTC head."""
+    self_condition: bool = True
+    """Project each intermediate sub-word posterior back into the encoder (Nozaki & Komatsu 2021)."""
+
+
+SIZES: dict[str, ModelConfig] = {
+    "tiny": ModelConfig(
+        encoder=EncoderConfig(
+            layers=3, dim=32, heads=2, feed_forward_mult=2, kernel_size=7, subsampling_channels=8, half_rate=(2, 2)
+        ),
+        vocab_size=64,
+        intermediate_layers=(1, 2),
+        phone_layer=2,
+    ),
+    "base": ModelConfig(encoder=EncoderConfig(layers=8, half_rate=(2, 7)), intermediate_layers=(3, 5), phone_layer=6),
+    "large": ModelConfig(
+        encoder=EncoderConfig(layers=18, dim=512, heads=8, subsampling_channels=256),
+        vocab_size=1024,
+        intermediate_layers=(6, 12),
+        phone_layer=12,
+    ),
+}
+"""Named shapes: `tiny` for tests, `base` is shipped, `large` is the reference system's depth."""
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """What one pass through the model gives; frames are 40 ms."""
+
+    log_probs: Tensor
+    """Final sub-word log-probabilities `(B, T, V)`."""
+    lengths: Tensor
+    """Valid frames `(B,)`."""
+    intermediate_log_probs: tuple[Tensor, ...]
+    """Sub-word log-probabilities `(B, T, V)` of the intermediate heads, shallow first."""
+    phone_log_probs: Tensor
+    """Phone log-probabilities `(B, T, 40)`, class 0 the blank."""
+    states: tuple[Tensor, ...]
+    """States `(B, T, D)` of the layers with an intermediate head, then of the last layer."""
+
+
+class CTCHead(nn.Module):
+    """Linear classes from states; a half-rate state emits two frames, so that all heads speak every 40 ms."""
+
+    def __init__(self, dim: int, classes: int, frames_per_state: int) -> None:
+        super().__init__()
+        self.frames_per_state = frames_per_state
+        self.linear = nn.Linear(dim, classes * frames_per_state)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        """`(B, T / frames_per_state, D)` to log-probabilities `(B, T, classes)`."""
+        logits = self.linear(x).unflatten(-1, (self.frames_per_state, -1)).flatten(1, 2)
+        return F.log_softmax(logits[:, :frames].float(), dim=-1)
+
+
+class ConformerCTC(nn.Module):
+    """Log-mel, Conformer, and CTC heads: final and intermediate sub-words (Lee & Watanabe 2021), phones."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        encoder, vocab = config.encoder, config.vocab_size
+        self.frontend = LogMel(config.frontend)
+        self.encoder = ConformerEncoder(encoder)
+        self.head = CTCHead(encoder.dim, vocab, 1)
+        self.intermediate_heads = nn.ModuleDict(
+            {str(layer): CTCHead(encoder.dim, vocab, self._frames_per_state(layer)) for layer in config.intermediate_layers}
+        )
+        self.phone_head = CTCHead(encoder.dim, len(PHONES) + 1, self._frames_per_state(config.phone_layer))
+        conditioned = config.intermediate_layers if config.self_condition else ()
+        self.conditioners = nn.ModuleDict(
+            {str(layer): nn.Linear(vocab * self._frames_per_state(layer), encoder.dim) for layer in conditioned}
+        )
+
+    def _frames_per_state(self, layer: int) -> int:
+        return 2 if self.config.encoder.is_half_rate(layer) else 1
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds per output frame."""
+        return 4.0 / self.frontend.frame_rate
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> ModelOutput:
+        """`(B, N)` samples at 16 kHz, zero beyond their `(B,)` lengths, to log-probabilities."""
+        return self.encode(*self.frontend(samples, lengths))
+
+    def encode(self, features: Tensor, feature_lengths: Tensor) -> ModelOutput:
+        """`(B, T, F)` normalised features to log-probabilities."""
+        frames = (features.shape[1] + 3) // 4
+        intermediate: list[Tensor] = []
+        states: list[Tensor] = []
+        phones: list[Tensor] = []
+
+        def hook(layer: int, x: Tensor) -> Tensor:
+            if layer == self.config.phone_layer:
+                phones.append(self.phone_head(x, frames))
+            if str(layer) in self.intermediate_heads:
+                intermediate.append(self.intermediate_heads[str(layer)](x, frames))
+                states.append(self._full_rate(layer, x, frames))
+            if str(layer) in self.conditioners:
+                x = x + self._condition(layer, intermediate[-1])
+            return x
+
+        x, lengths = self.encoder(features, feature_lengths, hook)
+        return ModelOutput(
+            log_probs=self.head(x, frames),
+            lengths=lengths,
+            intermediate_log_probs=tuple(intermediate),
+            phone_log_probs=phones[0],
+            states=(*states, x),
+        )
+
+    def _full_rate(self, layer: int, x: Tensor, frames: int) -> Tensor:
+        return double_frames(x, frames) if self.config.encoder.is_half_rate(layer) else x
+
+    def _condition(self, layer: int, log_probs: Tensor) -> Tensor:
+        per_state = self._frames_per_state(layer)
+        posterior = F.pad(log_probs.exp(), (0, 0, 0, -log_probs.shape[1] % per_state))
+        projected: Tensor = self.conditioners[str(layer)](posterior.unflatten(1, (-1, per_state)).flatten(2))
+        return projected
+
+
+def config_from_dict(values: dict[str, Any]) -> ModelConfig:
+    """The inverse of `dataclasses.asdict`. Raises `ModelError` naming an unknown or wrong entry."""
+    known = {f.name for f in fields(ModelConfig)}
+    if unknown := sorted(set(values) - known):
+        raise ModelError(f"unknown model settings {unknown}; accepted are {sorted(known)}")
+    try:
+        encoder = dict(values.get("encoder", {}))
+        if encoder.get("half_rate") is not None:
+            encoder["half_rate"] = tuple(encoder["half_rate"])
+        given = dict(values, encoder=EncoderConfig(**encoder), frontend=LogMelConfig(**values.get("frontend", {})))
+        if "intermediate_layers" in given:
+            given["intermediate_layers"] = tuple(given["intermediate_layers"])
+        return ModelConfig(**given)
+    except TypeError as error:
+        raise ModelError(f"model settings do not fit this version: {error}") from error
+
+
+def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write `config.json` and the weights, floating-point tensors as `dtype`, into a model folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: tensor.detach().to(dtype).contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("frontend.")
+    }
+    partial = folder / (WEIGHTS_FILE + ".partial")
+    save_file(weights, partial)
+    partial.replace(folder / WEIGHTS_FILE)
+    (folder / CONFIG_FILE).write_text(json.dumps(asdict(model.config), indent=2) + "\n")
+
+
+def load_model(folder: Path) -> ConformerCTC:
+    """Read a model folder, in float32 and evaluation mode. Raises `ModelError` saying what is wrong with it."""
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder}: {name} is missing; a model folder holds {CONFIG_FILE}, {WEIGHTS_FILE}, {TOKENIZER_FILE}")
+    try:
+        config = config_from_dict(json.loads((folder / CONFIG_FILE).read_text()))
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{folder / CONFIG_FILE}: not JSON ({error}); restore the file or download the model again") from error
+    model = ConformerCTC(config)
+    try:
+        weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except (SafetensorError, RuntimeError) as error:
+        first_line = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"{folder / WEIGHTS_FILE}: weights do not fit {CONFIG_FILE}: {first_line}") from error
+    missing = [name for name in missing if not name.startswith("frontend.")]
+    if missing or unexpected:
+        raise ModelError(f"{folder / WEIGHTS_FILE}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}")
+    return model.eval()

@@ -1,0 +1,78 @@
+"""SentencePiece sub-words with the CTC blank as token 0."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+log = logging.getLogger(__name__)
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz'"
+"""Characters of transcripts and normalised phrases, besides the space."""
+
+
+class TokenizerError(ValueError):
+    """A tokenizer file or a text that cannot be used."""
+
+
+class Tokenizer:
+    """Text to token ids and back. Id 0, SentencePiece's `<unk>`, is the CTC blank: no text encodes to it."""
+
+    def __init__(self, model: str | Path) -> None:
+        if not Path(model).is_file():
+            raise TokenizerError(f"{model}: no such tokenizer file; a SentencePiece .model file is needed")
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.Load(str(model))
+        except (RuntimeError, OSError) as error:
+            raise TokenizerError(f"{model}: not a SentencePiece model; train one with `onoma train`") from error
+        self.pieces: tuple[str, ...] = tuple(
+            self._processor.IdToPiece(index) for index in range(self._processor.GetPieceSize())
+        )
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text in a-z, apostrophe and space. Raises `TokenizerError` on any other character."""
+        strangers = sorted(set(text) - set(ALPHABET + " "))
+        if strangers:
+            raise TokenizerError(f"{text!r}: cannot spell {strangers}; accepted are a-z, apostrophe and space")
+        return list(self._processor.EncodeAsIds(text))
+
+    def sample(self, text: str, *, alpha: float = 0.1) -> list[int]:
+        """A random segmentation (Kudo 2018, sub-word regularisation); smaller `alpha` is more random."""
+        return list(self._processor.SampleEncodeAsIds(text, -1, alpha))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids; blanks are not expected here."""
+        return "".join(self.pieces[token] for token in tokens).replace("▁", " ").strip()
+
+
+def train_tokenizer(lines: Iterable[str], out: Path, size: int = 256) -> Tokenizer:
+    """Train a unigram model (Kudo 2018) of `size` pieces, blank included, and write it to `out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder) / "tokenizer"
+        alphabet_lines = [" ".join(ALPHABET), ALPHABET]
+        sentencepiece.SentencePieceTrainer.Train(
+            sentence_iterator=iter([*alphabet_lines, *lines]),
+            model_prefix=str(prefix),
+            vocab_size=size,
+            model_type="unigram",
+            character_coverage=1.0,
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            add_dummy_prefix=True,
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
+        out.parent.mkdir(parents=True, exist_ok=True)
+        prefix.with_suffix(".model").replace(out)
+    log.info("wrote %s with %d pieces", out, size)
+    return Tokenizer(out)

@@ -1,0 +1,217 @@
+"""Training options: a TOML file becomes frozen dataclasses; anything unknown is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A training configuration that cannot be used."""
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One manifest, or one source within it, and how often its utterances are drawn."""
+
+    manifest: str
+    """JSON-lines manifest, relative to `data.root`."""
+    source: str = ""
+    """Only utterances of this source; empty: all that no other entry names."""
+    weight: float = 1.0
+    """Draws per utterance and epoch: 0.5 takes every other one, 2 takes each twice."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on."""
+
+    root: str = "../shared/data"
+    """Data folder."""
+    sources: tuple[SourceConfig, ...] = ()
+    """Training manifests with weights."""
+    dev: str = "speech/dev.jsonl"
+    """Manifest for choosing checkpoints, relative to `root`."""
+    lexicon: str = "lexicon/cmudict.dict"
+    """CMUdict file for the phone targets, relative to `root`."""
+    text: tuple[str, ...] = ()
+    """Texts (.txt or .xz) for the tokenizer, relative to `root`; the manifests' transcripts are always used."""
+    noise: str = "noise/train"
+    """Folder of noise recordings, relative to `root`; empty for none."""
+    cache: str = "runs/cache"
+    """Folder for decoded audio."""
+    min_seconds: float = 0.5
+    """Shorter utterances are left out."""
+    max_seconds: float = 18.0
+    """Longer utterances are left out."""
+    batch_seconds: float = 96.0
+    """Audio per optimizer step, over all processes, padding included."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What training audio goes through; probabilities are per utterance."""
+
+    speed: tuple[float, float] = (0.9, 1.1)
+    """Range of playing speeds."""
+    noise_probability: float = 0.3
+    """Share of utterances mixed with noise."""
+    snr_db: tuple[float, float] = (5.0, 30.0)
+    """Range of speech-to-noise ratios."""
+    room_probability: float = 0.1
+    """Share of utterances played in a simulated room."""
+    gain_db: tuple[float, float] = (-10.0, 6.0)
+    """Range of levels."""
+    band_masks: int = 2
+    """SpecAugment masks over mel bands."""
+    band_width: int = 20
+    """Largest band mask."""
+    time_masks_per_second: float = 0.5
+    """SpecAugment masks over time."""
+    time_width: int = 25
+    """Largest time mask in 10 ms frames."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses."""
+
+    intermediate: float = 0.3
+    """`w` of Lee & Watanabe 2021: (1 - w) final CTC + w mean of the intermediate CTCs."""
+    phone: float = 0.3
+    """Weight of the phone CTC, added."""
+    attention: float = 0.0
+    """Weight of an attention decoder's cross-entropy, added; 0 leaves the decoder out."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How weights move."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    """AdamW for all, or Muon (Jordan et al. 2024) for the matrices inside the encoder and AdamW for the rest."""
+    learning_rate: float = 1.5e-3
+    """Peak rate."""
+    weight_decay: float = 0.01
+    """Decoupled decay of matrices."""
+    warmup_steps: int = 300
+    """Linear rise."""
+    total_steps: int = 10_000
+    """Steps in all."""
+    decay_share: float = 0.5
+    """Last share of the steps, over which the rate falls linearly to zero."""
+    clip_norm: float = 5.0
+    """Gradient norm above which gradients are scaled down."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Bookkeeping of a run."""
+
+    out: str = "runs/base"
+    """Folder for checkpoints, logs and curves."""
+    seed: int = 1
+    """Fixes weights, data order, augmentation and dropout."""
+    precision: Literal["bf16", "float32"] = "bf16"
+    """Autocast type of the forward pass."""
+    device: str = "cpu"
+    """Torch device; with several processes, `cuda` takes one GPU each."""
+    log_steps: int = 20
+    """Steps between log lines."""
+    eval_steps: int = 500
+    """Steps between evaluations on dev."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between checkpoints."""
+    keep_best: int = 3
+    """Checkpoints kept by dev word error rate, and averaged into the final weights."""
+    threads: int = 1
+    """CPU threads per process."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training configuration."""
+
+    size: str = "base"
+    """Named model shape; see `asr.model.SIZES`."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """Settings that differ from the named shape."""
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainConfig:
+    """Read a TOML file and apply overrides such as `optimizer.total_steps=500`.
+
+    Raises `ConfigError` on a missing file, wrong TOML, or an unknown or ill-typed key, naming it.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); a TOML training configuration is needed") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    for override in overrides:
+        _apply_override(values, override)
+    return build(TrainConfig, values, str(path))
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected a.b=value, for example optimizer.total_steps=500")
+    try:
+        value = tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, name = key.strip().split(".")
+    table = values
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override}: {part} is a value, not a table")
+    table[name] = value
+
+
+def build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """A frozen dataclass from a table, checked against its field types."""
+    hints = typing.get_type_hints(cls)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; accepted are {', '.join(sorted(hints))}")
+    return cls(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected a table, got {value!r}")
+        return build(kind, value, where)
+    if origin is Literal:
+        if value not in parts:
+            raise ConfigError(f"{where}: expected one of {', '.join(map(str, parts))}, got {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
+        kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else list(parts)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(value)}")
+        return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
+    if origin in (typing.Union, types.UnionType, dict):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is not Any and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+        raise ConfigError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value

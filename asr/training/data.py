@@ -1,0 +1,170 @@
+"""Utterances, targets and the order in which they are seen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asr.manifest import Utterance, read_manifest
+from asr.phones import PHONE_IDS, strip_stress
+from asr.tokenizer import Tokenizer
+from asr.training.augment import Augmenter
+from asr.training.cache import AudioCache
+from asr.training.config import ConfigError, DataConfig
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance with its targets."""
+
+    audio: Path
+    seconds: float
+    text: str
+    tokens: tuple[int, ...]
+    phones: tuple[int, ...]
+    """Empty when a word has no known pronunciation."""
+    weight: float
+    """Draws per epoch."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded samples and concatenated targets."""
+
+    samples: Tensor
+    """`(B, N)`."""
+    lengths: Tensor
+    """`(B,)` samples."""
+    tokens: tuple[tuple[int, ...], ...]
+    phones: tuple[tuple[int, ...], ...]
+    texts: tuple[str, ...]
+
+
+def read_lexicon(path: Path) -> dict[str, tuple[int, ...]]:
+    """First pronunciation of each word of a CMUdict file as phone ids."""
+    lexicon: dict[str, tuple[int, ...]] = {}
+    for line in path.read_text(encoding="latin-1").splitlines():
+        word, *phones = line.split("#")[0].split()
+        if "(" not in word:
+            lexicon.setdefault(word, tuple(PHONE_IDS[strip_stress(phone)] for phone in phones))
+    return lexicon
+
+
+def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """Phones of a text, or nothing when one of its words is not in the lexicon."""
+    words = text.split()
+    if any(word not in lexicon for word in words):
+        return ()
+    return tuple(phone for word in words for phone in lexicon[word])
+
+
+def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
+    """The utterances of all sources with their weights. Raises `ConfigError` for a source that selects nothing."""
+    chosen: list[tuple[Utterance, float]] = []
+    for entry in config.sources:
+        named = {other.source for other in config.sources if other.manifest == entry.manifest and other.source}
+        picked = [
+            utterance
+            for utterance in read_manifest(Path(config.root) / entry.manifest)
+            if (utterance.source == entry.source if entry.source else utterance.source not in named)
+        ]
+        if not picked:
+            raise ConfigError(f"data.sources: {entry.manifest} has no utterance of source {entry.source!r}")
+        chosen += [
+            (utterance, entry.weight)
+            for utterance in picked
+            if config.min_seconds <= utterance.duration <= config.max_seconds
+        ]
+    return chosen
+
+
+def make_examples(
+    chosen: Sequence[tuple[Utterance, float]], tokenizer: Tokenizer, lexicon: dict[str, tuple[int, ...]]
+) -> list[Example]:
+    """Targets for every utterance with text."""
+    return [
+        Example(
+            utterance.audio,
+            utterance.duration,
+            utterance.text,
+            tuple(tokenizer.encode(utterance.text)),
+            pronounce(utterance.text, lexicon),
+            weight,
+        )
+        for utterance, weight in chosen
+        if utterance.text.strip()
+    ]
+
+
+class BatchPlan:
+    """Which examples form which step: a function of the seed and the epoch alone, whatever the number of processes."""
+
+    def __init__(self, examples: Sequence[Example], batch_seconds: float, seed: int) -> None:
+        self.examples = examples
+        self.batch_seconds = batch_seconds
+        self.seed = seed
+
+    def epoch(self, number: int) -> list[list[int]]:
+        """Batches of example indices: similar durations together, batches shuffled."""
+        chance = random.Random(f"{self.seed}/{number}")
+        drawn: list[int] = []
+        for index, example in enumerate(self.examples):
+            copies = int(example.weight) + (chance.random() < example.weight % 1.0)
+            drawn += [index] * copies
+        drawn.sort(key=lambda index: self.examples[index].seconds * chance.uniform(0.9, 1.1))
+        batches: list[list[int]] = [[]]
+        longest = 0.0
+        for index in drawn:
+            longest = max(longest, self.examples[index].seconds)
+            if batches[-1] and longest * (len(batches[-1]) + 1) > self.batch_seconds:
+                batches.append([])
+                longest = self.examples[index].seconds
+            batches[-1].append(index)
+        chance.shuffle(batches)
+        return batches
+
+    def steps(self, epoch: int, position: int) -> Iterator[tuple[int, int, list[int]]]:
+        """`(epoch, position, indices)` from a place in an epoch on, without end."""
+        while True:
+            batches = self.epoch(epoch)
+            for at in range(position, len(batches)):
+                yield epoch, at, batches[at]
+            epoch, position = epoch + 1, 0
+
+
+def collate(examples: Sequence[Example], audio: Sequence[np.ndarray]) -> Batch:
+    """Pad samples with zeros."""
+    samples = torch.zeros(len(audio), max((len(a) for a in audio), default=0))
+    for row, item in zip(samples, audio, strict=True):
+        row[: len(item)] = torch.from_numpy(item)
+    return Batch(
+        samples=samples,
+        lengths=torch.tensor([len(a) for a in audio]),
+        tokens=tuple(example.tokens for example in examples),
+        phones=tuple(example.phones for example in examples),
+        texts=tuple(example.text for example in examples),
+    )
+
+
+class BatchMaker:
+    """Reads, augments and pads the examples of one step that fall to one process."""
+
+    def __init__(self, plan: BatchPlan, cache: AudioCache, augmenter: Augmenter, rank: int, world: int) -> None:
+        self.plan, self.cache, self.augmenter = plan, cache, augmenter
+        self.rank, self.world = rank, world
+
+    def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
+        """The batch of this process; every utterance's augmentation depends on seed, epoch and place alone."""
+        mine = range(self.rank, len(indices), self.world)
+        examples = [self.plan.examples[indices[at]] for at in mine]
+        audio = [
+            self.augmenter(self.cache[example.audio], np.random.default_rng((self.plan.seed, epoch, position, at)))
+            for at, example in zip(mine, examples, strict=True)
+        ]
+        return collate(examples, audio)

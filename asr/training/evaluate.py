@@ -1,0 +1,75 @@
+"""Greedy word and phone error rates on the dev set while training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jiwer
+import torch
+from torch import Tensor
+
+from asr.model import ConformerCTC
+from asr.phones import PHONES
+from asr.tokenizer import Tokenizer
+from asr.training.cache import AudioCache
+from asr.training.data import Example, collate
+
+
+@dataclass(frozen=True)
+class DevScores:
+    """Error rates on the dev set."""
+
+    wer: float
+    phone_error_rate: float
+    sample: str
+    """What was heard in the first utterance."""
+
+
+def collapse(classes: Sequence[int]) -> list[int]:
+    """A greedy CTC path without repeats and blanks."""
+    return [c for before, c in zip([0, *classes[:-1]], classes, strict=True) if c not in (0, before)]
+
+
+def _greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
+    best = log_probs.argmax(-1)
+    return [collapse(row[:length].tolist()) for row, length in zip(best, lengths.tolist(), strict=True)]
+
+
+@torch.inference_mode()
+def evaluate(
+    model: ConformerCTC, examples: Sequence[Example], cache: AudioCache, tokenizer: Tokenizer, batch_seconds: float
+) -> DevScores:
+    """Greedy word error rate, and phone error rate where every word has a pronunciation."""
+    device = next(model.parameters()).device
+    model.eval()
+    texts: list[str] = [""] * len(examples)
+    phones: list[list[int]] = [[]] * len(examples)
+    for indices in _batches(examples, batch_seconds):
+        batch = collate([examples[i] for i in indices], [cache[examples[i].audio] for i in indices])
+        output = model(batch.samples.to(device), batch.lengths.to(device))
+        rows = zip(
+            indices, _greedy(output.log_probs, output.lengths), _greedy(output.phone_log_probs, output.lengths), strict=True
+        )
+        for index, tokens, phone_row in rows:
+            texts[index], phones[index] = tokenizer.decode(tokens), phone_row
+    model.train()
+    spoken = [(e, p) for e, p in zip(examples, phones, strict=True) if e.phones]
+    return DevScores(
+        wer=jiwer.wer([e.text for e in examples], texts),
+        phone_error_rate=jiwer.wer([_names(e.phones) for e, _ in spoken], [_names(p) for _, p in spoken]) if spoken else 0.0,
+        sample=texts[0] if texts else "",
+    )
+
+
+def _names(phones: Sequence[int]) -> str:
+    return " ".join(PHONES[phone - 1] for phone in phones)
+
+
+def _batches(examples: Sequence[Example], batch_seconds: float) -> list[list[int]]:
+    batches: list[list[int]] = [[]]
+    for index in sorted(range(len(examples)), key=lambda i: examples[i].seconds):
+        if batches[-1] and examples[index].seconds * (len(batches[-1]) + 1) > batch_seconds:
+            batches.append([])
+        batches[-1].append(index)
+    return batches

@@ -1,0 +1,155 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from asr.features import SpecAugmentConfig, spec_augment
+from asr.model import ConformerCTC
+from asr.tokenizer import Tokenizer
+from asr.training.cache import AudioCache
+from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.config import AugmentConfig, TrainConfig
+from asr.training.data import Batch, BatchMaker, Example
+from asr.training.distributed import Team
+from asr.training.evaluate import evaluate
+from asr.training.losses import training_loss
+from asr.training.optimizer import Optimizer, learning_rate
+
+log = logging.getLogger(__name__)
+
+LOG_FIELDS = ("step", "epoch", "hours", "minutes", "rate", "loss", "final", "intermediate", "phone", "dev_wer", "dev_per")
+
+
+@dataclass
+class Meter:
+    """Sums since the last log line."""
+
+    losses: torch.Tensor
+    utterances: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """One run: steps, checkpoints, evaluations, logs. Everything it needs is made before and passed in."""
+
+    def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: BatchMaker) -> None:
+        self.config, self.team, self.model, self.batches = config, team, model, batches
+        self.folder = Path(config.run.out)
+        self.optimizer = Optimizer(model, config.optimizer)
+        self.best = BestWeights(self.folder, config.run.keep_best)
+        self.progress = Progress()
+        self.meter = Meter(torch.zeros(4))
+        self.hours = 0.0
+        self.started = time.monotonic()
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint, if there is one."""
+        found = load_checkpoint(self.folder)
+        if found is None:
+            return False
+        weights, optimizer, self.progress = found
+        self.model.load_state_dict(weights)
+        self.optimizer.load_state_dict(optimizer)
+        log.info("resumed at step %d", self.progress.step)
+        return True
+
+    def run(self, dev: list[Example], dev_cache: AudioCache, tokenizer: Tokenizer) -> None:
+        """Train to `optimizer.total_steps`."""
+        run = self.config.run
+        last_checkpoint = time.monotonic()
+        self.model.train()
+        for epoch, position, indices, batch in self._prefetched():
+            if self.progress.step >= self.config.optimizer.total_steps:
+                break
+            self.step(batch, len(indices), epoch, position)
+            done = self.progress.step == self.config.optimizer.total_steps
+            scores = None
+            if self.progress.step % run.eval_steps == 0 or done:
+                if self.team.leads:
+                    scores = evaluate(self.model, dev, dev_cache, tokenizer, self.config.data.batch_seconds)
+                    self.best.offer(scores.wer, self.progress.step, self.model.state_dict())
+                    log.info("dev WER %.1f%% PER %.1f%%: %s", 100 * scores.wer, 100 * scores.phone_error_rate, scores.sample)
+                self.team.wait()
+            if self.progress.step % run.log_steps == 0 or done:
+                self._log(*((scores.wer, scores.phone_error_rate) if scores else (None, None)))
+            if self.team.leads and (done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes):
+                save_checkpoint(self.folder, self.model.state_dict(), self.optimizer.state_dict(), self.progress)
+                last_checkpoint = time.monotonic()
+
+    def step(self, batch: Batch, utterances: int, epoch: int, position: int) -> None:
+        """One optimizer step on this process's share of `utterances`, the mean loss over all of them."""
+        number = self.progress.step
+        seed = (self.config.run.seed * 1_000_003 + number) * self.team.world + self.team.rank
+        torch.manual_seed(seed)
+        if len(batch.lengths):
+            losses = self._losses(batch, torch.Generator().manual_seed(seed))
+            (losses[0] / utterances).backward()
+            self.meter.losses += losses.detach().float().cpu()
+        self.team.sum_gradients(self.model)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step(number)
+        else:
+            log.warning("step %d: gradient is not finite; step left out", number)
+            self.model.zero_grad(set_to_none=True)
+        self.meter.utterances += utterances
+        self.meter.seconds += float(batch.lengths.sum()) / 16_000
+        self.progress = Progress(number + 1, epoch, position + 1)
+
+    def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        device, run = self.team.device, self.config.run
+        features, lengths = self.model.frontend(batch.samples.to(device), batch.lengths.to(device))
+        features = spec_augment(features, lengths, _masks(self.config.augment), generator)
+        with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
+            output = self.model.encode(features, lengths)
+        losses = training_loss(output, batch, self.config.loss)
+        return torch.stack((losses.total, losses.final, losses.intermediate, losses.phone))
+
+    def _prefetched(self) -> Iterator[tuple[int, int, list[int], Batch]]:
+        """Batches from the present place on, the next one being made while this one is used."""
+        places = self.batches.plan.steps(self.progress.epoch, self.progress.position)
+        with ThreadPoolExecutor(1) as pool:
+            place = next(places)
+            pending = pool.submit(self.batches, *place)
+            while True:
+                batch, current = pending.result(), place
+                place = next(places)
+                pending = pool.submit(self.batches, *place)
+                yield *current, batch
+
+    def _log(self, dev_wer: float | None, dev_per: float | None) -> None:
+        sums = self.team.sum(torch.cat((self.meter.losses, torch.tensor([self.meter.seconds]))))
+        self.hours += float(sums[4]) / 3600
+        losses = [round(float(value) / max(self.meter.utterances, 1), 4) for value in sums[:4]]
+        self.meter = Meter(torch.zeros(4))
+        if not self.team.leads:
+            return
+        minutes = (time.monotonic() - self.started) / 60
+        rate = learning_rate(self.config.optimizer, self.progress.step - 1)
+        row = (self.progress.step, self.progress.epoch, f"{self.hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *losses, dev_wer, dev_per)
+        log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
+        append_row(self.folder / "log.csv", LOG_FIELDS, row)
+
+
+def _masks(config: AugmentConfig) -> SpecAugmentConfig:
+    return SpecAugmentConfig(config.band_masks, config.band_width, config.time_masks_per_second, config.time_width)
+
+
+def append_row(file: Path, header: tuple[str, ...], row: tuple[object, ...]) -> None:
+    """Add a row to a CSV file, with its header when the file is new."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = not file.exists()
+    with file.open("a", newline="") as out:
+        writer = csv.writer(out)
+        if new:
+            writer.writerow(header)
+        writer.writerow(["" if value is None else value for value in row])

@@ -1,0 +1,61 @@
+"""Optimizers and the learning-rate schedule."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from asr.training.config import OptimizerConfig
+
+
+def learning_rate(config: OptimizerConfig, step: int) -> float:
+    """Rate at a step: linear rise, plateau, linear fall to zero over the last `decay_share` of the steps."""
+    rise = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    decay_steps = max(config.decay_share * config.total_steps, 1.0)
+    fall = min(1.0, max(0.0, (config.total_steps - step) / decay_steps))
+    return config.learning_rate * min(rise, fall)
+
+
+class Optimizer:
+    """AdamW, or Muon (Jordan et al. 2024) for hidden matrices with AdamW for everything else."""
+
+    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+        self.config = config
+        matrices, others = _split(model)
+        self._optimizers: list[torch.optim.Optimizer] = []
+        if config.name == "muon":
+            self._optimizers.append(
+                torch.optim.Muon(matrices, lr=0.0, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+            )
+            matrices = []
+        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = [group for group in groups if group["params"]]
+        self._optimizers.append(torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True))
+
+    def step(self, number: int) -> None:
+        """Move the weights by the gradients, at the rate of step `number` (from 0), and clear the gradients."""
+        rate = learning_rate(self.config, number)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> list[dict[str, object]]:
+        """States of all optimizers inside."""
+        return [optimizer.state_dict() for optimizer in self._optimizers]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        """The inverse of `state_dict`."""
+        for optimizer, state in zip(self._optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+
+
+def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Hidden matrices, and the rest: vectors, convolutions, heads."""
+    matrices, others = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            hidden = parameter.ndim == 2 and "head" not in name and "conditioner" not in name
+            (matrices if hidden else others).append(parameter)
+    return matrices, others

@@ -1,0 +1,139 @@
+"""`onoma train`: from a configuration to a model folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import lzma
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from asr.manifest import Utterance, read_manifest
+from asr.model import SIZES, TOKENIZER_FILE, ConformerCTC, ModelConfig, config_from_dict, save_model
+from asr.tokenizer import ALPHABET, Tokenizer, train_tokenizer
+from asr.training.augment import Augmenter
+from asr.training.cache import AudioCache
+from asr.training.config import ConfigError, DataConfig, TrainConfig
+from asr.training.data import BatchMaker, BatchPlan, Example, make_examples, read_lexicon, select_utterances
+from asr.training.distributed import Team, join_team
+from asr.training.loop import Trainer
+
+log = logging.getLogger(__name__)
+
+NOISE_ENDINGS = (".opus", ".ogg", ".wav", ".flac", ".mp3")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything a run reads."""
+
+    tokenizer: Tokenizer
+    train: list[Example]
+    dev: list[Example]
+    audio: AudioCache
+    dev_audio: AudioCache
+    noise: AudioCache | None
+    noise_files: tuple[Path, ...]
+
+
+def train(config: TrainConfig, resume: bool = False) -> Path:
+    """Train as configured; returns the model folder with the averaged best weights.
+
+    Raises `ConfigError` when data is missing or a finished or begun run would be overwritten without `resume`.
+    """
+    torch.set_num_threads(config.run.threads)
+    folder = Path(config.run.out)
+    if not resume and (folder / "checkpoint.pt").exists():
+        raise ConfigError(f"{folder} holds a run already; continue it with --resume or choose another run.out")
+    with join_team(config.run.device) as team:
+        corpus = _lead_first(team, config)
+        torch.manual_seed(config.run.seed)
+        model = ConformerCTC(model_config(config, len(corpus.tokenizer))).to(team.device)
+        plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
+        augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
+        trainer = Trainer(config, team, model, BatchMaker(plan, corpus.audio, augmenter, team.rank, team.world))
+        if resume:
+            trainer.resume()
+        trainer.run(corpus.dev, corpus.dev_audio, corpus.tokenizer)
+        if team.leads:
+            export(trainer, model, folder)
+    return folder / "model"
+
+
+def model_config(config: TrainConfig, vocab_size: int) -> ModelConfig:
+    """The named size with the configuration's changes."""
+    if config.size not in SIZES:
+        raise ConfigError(f"size: expected one of {', '.join(SIZES)}, got {config.size!r}")
+    values = dataclasses.asdict(dataclasses.replace(SIZES[config.size], vocab_size=vocab_size))
+    changes = {name: change for name, change in config.model.items() if name != "vocab_size"}
+    for name, change in changes.items():
+        values[name] = {**values[name], **change} if isinstance(change, dict) and name in values else change
+    return config_from_dict(values)
+
+
+def export(trainer: Trainer, model: ConformerCTC, folder: Path) -> None:
+    """Write the mean of the best weights as a model folder."""
+    averaged = trainer.best.average()
+    if averaged is not None:
+        model.load_state_dict(averaged)
+    save_model(model, folder / "model")
+    shutil.copyfile(folder / TOKENIZER_FILE, folder / "model" / TOKENIZER_FILE)
+    log.info("wrote %s from steps %s", folder / "model", [step for _, step in trainer.best.entries()])
+
+
+def _lead_first(team: Team, config: TrainConfig) -> Corpus:
+    """Let the leading process prepare files before the others read them."""
+    if team.leads:
+        corpus = load_corpus(config)
+        team.wait()
+    else:
+        team.wait()
+        corpus = load_corpus(config)
+    return corpus
+
+
+def load_corpus(config: TrainConfig) -> Corpus:
+    """Manifests, tokenizer, targets, decoded audio."""
+    data, root, folder = config.data, Path(config.data.root), Path(config.run.out)
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such data folder; set data.root (--set data.root=FOLDER)")
+    chosen = select_utterances(data)
+    tokenizer_file = folder / TOKENIZER_FILE
+    if not tokenizer_file.exists():
+        size = int(config.model.get("vocab_size", SIZES[config.size].vocab_size))
+        train_tokenizer(_text_lines(data, [utterance for utterance, _ in chosen]), tokenizer_file, size)
+    tokenizer = Tokenizer(tokenizer_file)
+    lexicon = read_lexicon(root / data.lexicon)
+    train_examples = make_examples(chosen, tokenizer, lexicon)
+    dev = make_examples([(u, 1.0) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
+    cache = Path(data.cache)
+    noise_folder = root / data.noise
+    noise_files = tuple(sorted(f for f in noise_folder.iterdir() if f.suffix in NOISE_ENDINGS)) if data.noise else ()
+    log.info("%d training utterances, %.1f h", len(train_examples), sum(e.seconds for e in train_examples) / 3600)
+    return Corpus(
+        tokenizer,
+        train_examples,
+        dev,
+        AudioCache.build(sorted({e.audio for e in train_examples}), cache),
+        AudioCache.build([e.audio for e in dev], cache),
+        AudioCache.build(noise_files, cache) if noise_files else None,
+        noise_files,
+    )
+
+
+def _text_lines(data: DataConfig, utterances: list[Utterance]) -> Iterator[str]:
+    """Lines for the tokenizer: the transcripts, and every 20th line of the texts."""
+    yield from (utterance.text for utterance in utterances)
+    accepted = set(ALPHABET + " ")
+    for name in data.text:
+        path = Path(data.root) / name
+        opener = lzma.open if path.suffix == ".xz" else open
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines):
+                text = line.strip().lower()
+                if number % 20 == 0 and set(text) <= accepted:
+                    yield text
