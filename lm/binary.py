@@ -39,8 +39,8 @@ class BinaryOptions:
         backoff_bits: bits of a quantised backoff weight, 2 to 16; not used when `prob_bits` is 0.
     """
 
-    prob_bits: int = 8
-    backoff_bits: int = 8
+    prob_bits: int = 7
+    backoff_bits: int = 6
 
     def __post_init__(self) -> None:
         if self.prob_bits and not (2 <= self.prob_bits <= 16 and 2 <= self.backoff_bits <= 16):

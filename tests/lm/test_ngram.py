@@ -96,7 +96,7 @@ def test_probabilities_sum_to_one_and_are_natural_logarithms(ngram):
         for word in rng.choices(words, k=rng.randint(0, 5)):
             context, _ = ngram.score_word(context, word)
         probs = [ngram.score_word(context, word)[1] for word in words] + [ngram.finish(context)]
-        assert sum(map(math.exp, probs)) == pytest.approx(1, abs=0.02)  # the 8-bit model is rounded
+        assert sum(map(math.exp, probs)) == pytest.approx(1, abs=0.02)  # the model is rounded to 7 bits
 
 
 def test_membership_and_order(ngram):
