@@ -1,0 +1,1 @@
+"""What the language expects: n-gram models, trained and asked."""

@@ -16,7 +16,7 @@ from lm.arpa import write_arpa
 from lm.binary import BinaryOptions, write_binary
 from lm.counts import EOS, Corpus, count_ngrams, encode
 from lm.kneser_ney import BackoffModel, smooth
-from lm.text import read_lines
+from lm.text import TextError, read_lines
 
 Progress = Callable[[str, float], None]
 
@@ -38,7 +38,8 @@ class EstimateOptions:
     Attributes:
         order: words in the longest n-gram, 2 to 6.
         prune: an n-gram that occurs so often or less is left out; one threshold an order, not decreasing, the
-            first 0; missing ones repeat the last. (0, 0, 1) drops trigrams and longer seen only once.
+            first 0; missing ones repeat the last, those beyond the order do nothing. (0, 0, 1) drops trigrams
+            and longer that were seen only once.
         min_word_count: words seen less often are unknown words.
         vocabulary: a text file of the words to know, the others are unknown words; None for all.
         weights: how often each text counts, one whole number a text; empty for once each.
@@ -139,13 +140,17 @@ def _check(texts: Sequence[str | Path], target: Path, options: EstimateOptions) 
     if target.suffix not in BINARY_SUFFIXES + ARPA_SUFFIXES:
         accepted = ", ".join((*BINARY_SUFFIXES, ".arpa", ".arpa.gz"))
         raise EstimateError(f"{target}: unknown kind of language model; let the name end in {accepted}")
+    if not target.absolute().parent.is_dir():
+        raise EstimateError(f"{target}: there is no folder {target.parent}; make it first")
+    for text in [text for text in texts if str(text) != "-" and not Path(text).exists()]:
+        raise TextError(f"{text}: no such text; name a .txt, .gz or .xz text, or -")
     if not 2 <= options.order <= MAX_ORDER:
         raise EstimateError(f"order {options.order} is out of range; choose 2 to {MAX_ORDER}")
     prune = options.prune
-    if len(prune) > options.order or list(prune) != sorted(prune) or (prune and prune[0] != 0):
+    if list(prune) != sorted(prune) or (prune and prune[0] != 0):
         given = ",".join(map(str, prune))
         raise EstimateError(
-            f"prune {given}: give at most {options.order} thresholds, 0 first and not decreasing, like 0,0,1"
+            f"prune {given}: give one threshold an order, 0 first and not decreasing, like 0,0,1"
         )
     if options.weights and (len(options.weights) != len(texts) or min(options.weights) < 1):
         raise EstimateError(

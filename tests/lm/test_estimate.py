@@ -236,10 +236,10 @@ def test_a_vocabulary_file_limits_the_words(tmp_path):
     [
         (EstimateOptions(order=1), "lm.bin", "order 1"),
         (EstimateOptions(order=9), "lm.bin", "order 9"),
-        (EstimateOptions(order=2), "lm.bin", "at most 2 thresholds"),
         (EstimateOptions(prune=(1, 1)), "lm.bin", "0 first"),
         (EstimateOptions(prune=(0, 2, 1)), "lm.bin", "not decreasing"),
         (EstimateOptions(weights=(1, 2)), "lm.bin", "each of the 1 texts"),
+        (EstimateOptions(), "absent/lm.bin", "there is no folder"),
         (EstimateOptions(), "lm.txt", r"let the name end in \.bin"),
         (EstimateOptions(), "lm.bin", "no sentence"),
     ],
@@ -254,5 +254,5 @@ def test_what_cannot_be_done_is_refused(tmp_path, options, name, words):
 def test_missing_texts_are_named(tmp_path):
     with pytest.raises(EstimateError, match="no text given"):
         train([], tmp_path / "lm.bin")
-    with pytest.raises(TextError, match=r"absent\.txt: cannot be read"):
+    with pytest.raises(TextError, match=r"absent\.txt: no such text"):
         train([tmp_path / "absent.txt"], tmp_path / "lm.bin")
