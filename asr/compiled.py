@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+_njit: Any = numba.njit  # its types do not know the options that leave wrappers out
 
 
 def compiled(function: Function) -> Function:
@@ -18,7 +20,16 @@ def compiled(function: Function) -> Function:
     written the function works all the same and is compiled again by every process.
     """
     try:
-        jitted = numba.njit(function, cache=True, nogil=True)
+        jitted = _njit(function, cache=True, nogil=True, no_cfunc_wrapper=True)
     except RuntimeError:  # numba: "no locator available": nowhere to write
-        jitted = numba.njit(function, nogil=True)
+        jitted = _njit(function, nogil=True, no_cfunc_wrapper=True)
     return cast(Function, jitted)
+
+
+def compiled_part(function: Function) -> Function:
+    """Compile `function` as a part of the `compiled` ones that call it; Python cannot call it.
+
+    It has no wrapper for Python and no cache of its own, which nearly halves the time to compile.
+    """
+    part = _njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return cast(Function, part)

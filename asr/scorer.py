@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,17 @@ class ScorerError(ValueError):
 class Scorer(Protocol):
     """Anything that has an opinion on the tokens of a prefix, such as a language model.
 
-    States are values: hashable, never changed, and equal only if all later scores are equal. Scores are nats
-    with the scorer's weight applied; negative infinity forbids.
+    States are values: hashable, never changed, and equal only if all later scores are equal. What they are is
+    the scorer's affair, hence Any. Scores are nats with the weight applied; negative infinity forbids.
     """
 
     def start(self) -> Hashable:
         """Return the state before the first token."""
 
-    def step(self, state: Hashable, token: int) -> tuple[Hashable, float]:
+    def step(self, state: Any, token: int) -> tuple[Hashable, float]:
         """Return the state after `token` and the nats that are added when it extends a prefix."""
 
-    def finish(self, state: Hashable) -> float:
+    def finish(self, state: Any) -> float:
         """Return the nats that are added at the end of the utterance."""
 
 
@@ -46,14 +46,12 @@ class SumOfScorers:
     def start(self) -> Hashable:
         return tuple(scorer.start() for scorer in self._scorers)
 
-    def step(self, state: Hashable, token: int) -> tuple[Hashable, float]:
-        states = cast(tuple[Hashable, ...], state)
-        answers = [scorer.step(one, token) for scorer, one in zip(self._scorers, states, strict=True)]
+    def step(self, state: Any, token: int) -> tuple[Hashable, float]:
+        answers = [scorer.step(one, token) for scorer, one in zip(self._scorers, state, strict=True)]
         return tuple(answer[0] for answer in answers), sum(answer[1] for answer in answers)
 
-    def finish(self, state: Hashable) -> float:
-        states = cast(tuple[Hashable, ...], state)
-        return sum(scorer.finish(one) for scorer, one in zip(self._scorers, states, strict=True))
+    def finish(self, state: Any) -> float:
+        return sum(scorer.finish(one) for scorer, one in zip(self._scorers, state, strict=True))
 
 
 class ScorerMemory:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.compiled import compiled
+from asr.compiled import compiled, compiled_part
 from asr.search_arrays import (
     EMPTY,
     LIVE,
@@ -33,7 +33,7 @@ from asr.search_arrays import (
 )
 
 
-@compiled
+@compiled_part
 def log_add(first: float, second: float) -> float:
     """log(exp(first) + exp(second)), also of minus infinities."""
     high, low = max(first, second), min(first, second)
@@ -42,13 +42,13 @@ def log_add(first: float, second: float) -> float:
     return high + math.log1p(math.exp(low - high))
 
 
-@compiled
+@compiled_part
 def key_of(number: int, token: int) -> int:
     """One 64-bit key of a row or state number and a token."""
     return int((np.int64(number) << 32) | np.int64(token))
 
 
-@compiled
+@compiled_part
 def find(keys: Int64, key: int) -> int:
     """The place of `key` in an open-addressing table whose length is a power of two, or of its free place."""
     mask = len(keys) - 1
@@ -81,7 +81,7 @@ def fill_rows(tree: Tree, count: int) -> None:
         tree.rows[place] = row
 
 
-@compiled
+@compiled_part
 def child(tree: Tree, counts: Int64, parent: int, token: int) -> int:
     """The row of the prefix `parent` + `token`, made if it is new."""
     key = key_of(parent, token)
@@ -97,7 +97,7 @@ def child(tree: Tree, counts: Int64, parent: int, token: int) -> int:
     return int(tree.rows[place])
 
 
-@compiled
+@compiled_part
 def near_tokens(log_probs: Float32, settings: Settings, near: Int32) -> int:
     """Choose the tokens by which prefixes may grow in this frame, best first; returns how many.
 
@@ -125,7 +125,7 @@ def near_tokens(log_probs: Float32, settings: Settings, near: Int32) -> int:
     return count
 
 
-@compiled
+@compiled_part
 def extendable(search: Search, slot: int, token: int) -> float:
     """Log-probability of the alignments that `token` can extend: after itself it needs a blank between."""
     row = search.beam.row[slot]
@@ -134,7 +134,7 @@ def extendable(search: Search, slot: int, token: int) -> float:
     return log_add(search.beam.blank[slot], search.beam.label[slot])
 
 
-@compiled
+@compiled_part
 def propose(search: Search, row: int, token: int) -> int:
     """Append a candidate without alignments yet; returns its place."""
     place = search.counts[PROPOSED]
@@ -145,7 +145,7 @@ def propose(search: Search, row: int, token: int) -> int:
     return int(place)
 
 
-@compiled
+@compiled_part
 def propose_stays(log_probs: Float32, search: Search) -> None:
     """Propose each prefix as it is: one more blank, its last token repeated, and its parent extended to it.
 
@@ -173,7 +173,7 @@ def propose_stays(log_probs: Float32, search: Search) -> None:
         candidates.total[place] = acoustic + tree.lm[row] + beam.bias[slot]
 
 
-@compiled
+@compiled_part
 def least_total(log_probs: Float32, search: Search, near: Int32) -> float:
     """What an extension must reach before the scorer is asked, given the prefixes proposed as they are.
 
@@ -194,7 +194,7 @@ def least_total(log_probs: Float32, search: Search, near: Int32) -> float:
     return float(least)
 
 
-@compiled
+@compiled_part
 def propose_extensions(log_probs: Float32, search: Search, near: Int32, least: float) -> None:
     """Propose each prefix with each of the tokens `near`, or list the steps to ask about first."""
     tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
@@ -227,7 +227,7 @@ def propose_extensions(log_probs: Float32, search: Search, near: Int32, least: f
             candidates.total[place] = total + nats
 
 
-@compiled
+@compiled_part
 def rank(candidates: Candidates, proposed: int, settings: Settings) -> int:
     """Put the best candidates into `order`, earlier ones first among equals; returns how many survive."""
     order, total = candidates.order, candidates.total
@@ -249,7 +249,7 @@ def rank(candidates: Candidates, proposed: int, settings: Settings) -> int:
     return count
 
 
-@compiled
+@compiled_part
 def keep(search: Search, survivors: int) -> None:
     """Make the first `survivors` of the candidates the beam."""
     tree, beam, candidates = search.tree, search.beam, search.candidates
@@ -270,7 +270,7 @@ def keep(search: Search, survivors: int) -> None:
     search.counts[LIVE] = survivors
 
 
-@compiled
+@compiled_part
 def release(search: Search) -> None:
     """Take the marks of this frame out of `taken`."""
     tree = search.tree

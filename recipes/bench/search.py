@@ -16,6 +16,7 @@ import lzma
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,8 @@ def synthesise(tokens: Sequence[int], vocabulary: int, generator: np.random.Gene
             rows[-1][rivals] = weight - depth
             rows[-1][token] = weight
     logits = np.array(rows)
-    return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+    normalised: LogProbs = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+    return normalised
 
 
 def load(path: Path) -> tuple[list[LogProbs], list[str]]:
@@ -101,13 +103,12 @@ def as_text(hypothesis: Hypothesis, pieces: Sequence[str]) -> str:
 
 def peer_decoder(pieces: Sequence[str], lm: Path | None, beam: int) -> Decoder:
     """Wrap pyctcdecode with the same LM, weights and beam."""
-    import pyctcdecode
+    from pyctcdecode.decoder import build_ctcdecoder
 
     logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
-    decoder = pyctcdecode.build_ctcdecoder(
-        list(pieces), str(lm) if lm else None, alpha=LM_WEIGHT, beta=WORD_BONUS
-    )
-    return lambda log_probs: decoder.decode(log_probs, beam_width=beam)
+    path = str(lm) if lm else None
+    decoder: Any = build_ctcdecoder(list(pieces), path, alpha=LM_WEIGHT, beta=WORD_BONUS)
+    return lambda log_probs: str(decoder.decode(log_probs, beam_width=beam))
 
 
 def report(name: str, decode: Decoder, inputs: Sequence[LogProbs], references: Sequence[str]) -> list[str]:
