@@ -1,0 +1,1 @@
+"""What the user expects to hear: the contextual biasing of the recognizer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr.features import SAMPLE_RATE
 from asr.manifest import Utterance, read_manifest
 from asr.phones import PHONE_IDS, strip_stress
 from asr.tokenizer import Tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache
 from asr.training.config import ConfigError, DataConfig
+
+PADDING_STEP = 0.64
+"""Batches are padded to whole steps of so many seconds: the kernels of a CPU are compiled anew for every shape."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
     """The utterances of all sources with their weights. Raises `ConfigError` for a source that selects nothing."""
     chosen: list[tuple[Utterance, float]] = []
     for entry in config.sources:
-        named = {other.source for other in config.sources if other.manifest == entry.manifest and other.source}
+        named = {
+            other.source for other in config.sources if other.manifest == entry.manifest and other.source
+        }
         picked = [
             utterance
             for utterance in read_manifest(Path(config.root) / entry.manifest)
@@ -119,12 +126,10 @@ class BatchPlan:
             drawn += [index] * copies
         drawn.sort(key=lambda index: self.examples[index].seconds * chance.uniform(0.9, 1.1))
         batches: list[list[int]] = [[]]
-        longest = 0.0
         for index in drawn:
-            longest = max(longest, self.examples[index].seconds)
-            if batches[-1] and longest * (len(batches[-1]) + 1) > self.batch_seconds:
+            room = int(self.batch_seconds / _padded(1.1 * self.examples[index].seconds))
+            if len(batches[-1]) >= max(room, 1):
                 batches.append([])
-                longest = self.examples[index].seconds
             batches[-1].append(index)
         chance.shuffle(batches)
         return batches
@@ -138,9 +143,15 @@ class BatchPlan:
             epoch, position = epoch + 1, 0
 
 
+def _padded(seconds: float) -> float:
+    """Up to the next step of `PADDING_STEP` seconds."""
+    return math.ceil(seconds / PADDING_STEP) * PADDING_STEP
+
+
 def collate(examples: Sequence[Example], audio: Sequence[np.ndarray]) -> Batch:
     """Pad samples with zeros."""
-    samples = torch.zeros(len(audio), max((len(a) for a in audio), default=0))
+    longest = max((len(item) for item in audio), default=0) / SAMPLE_RATE
+    samples = torch.zeros(len(audio), round(_padded(longest) * SAMPLE_RATE))
     for row, item in zip(samples, audio, strict=True):
         row[: len(item)] = torch.from_numpy(item)
     return Batch(
@@ -155,7 +166,9 @@ def collate(examples: Sequence[Example], audio: Sequence[np.ndarray]) -> Batch:
 class BatchMaker:
     """Reads, augments and pads the examples of one step that fall to one process."""
 
-    def __init__(self, plan: BatchPlan, cache: AudioCache, augmenter: Augmenter, rank: int, world: int) -> None:
+    def __init__(
+        self, plan: BatchPlan, cache: AudioCache, augmenter: Augmenter, rank: int, world: int
+    ) -> None:
         self.plan, self.cache, self.augmenter = plan, cache, augmenter
         self.rank, self.world = rank, world
 
@@ -164,7 +177,9 @@ class BatchMaker:
         mine = range(self.rank, len(indices), self.world)
         examples = [self.plan.examples[indices[at]] for at in mine]
         audio = [
-            self.augmenter(self.cache[example.audio], np.random.default_rng((self.plan.seed, epoch, position, at)))
+            self.augmenter(
+                self.cache[example.audio], np.random.default_rng((self.plan.seed, epoch, position, at))
+            )
             for at, example in zip(mine, examples, strict=True)
         ]
         return collate(examples, audio)

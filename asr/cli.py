@@ -1,0 +1,259 @@
+"""The command line. It translates arguments into calls; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer(
+    name="onoma",
+    help="A speech recognizer that learns new names from a text file, without retraining.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
+models_app = typer.Typer(help="Acoustic models.", no_args_is_help=True)
+app.add_typer(lm_app, name="lm")
+app.add_typer(models_app, name="models")
+
+SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+class Level(StrEnum):
+    """How much is said on standard error."""
+
+    quiet = "quiet"
+    normal = "normal"
+    verbose = "verbose"
+
+
+@contextmanager
+def told(level: Level = Level.normal) -> Iterator[None]:
+    """Log to standard error; a user's mistake becomes one line and exit code 2, Ctrl-C exit code 130."""
+    severity = {Level.quiet: logging.ERROR, Level.normal: logging.WARNING, Level.verbose: logging.INFO}[level]
+    logging.basicConfig(level=severity, format="%(message)s", stream=sys.stderr)
+    try:
+        yield
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        if not _is_ours(error):
+            raise
+        typer.echo(f"onoma: {error}", err=True)
+        raise typer.Exit(USAGE) from error
+    except KeyboardInterrupt:
+        typer.echo("onoma: interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the error was raised with a message for the user, rather than by a fault of the program."""
+    return type(error).__module__.partition(".")[0] in {"asr", "biasing", "lm"}
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"onoma {version('onoma')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: onoma transcribe call.mp3 -f srt,json -o transcripts")
+def transcribe(
+    audio: Annotated[
+        list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
+    ],
+    formats: Annotated[
+        str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
+    ] = "txt",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
+    beam: Annotated[
+        int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
+    ] = False,
+    lm: Annotated[
+        bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")] = False,
+) -> None:
+    """Turn recordings into text.
+
+    Transcripts go to standard output or to a folder, everything else to standard error. A recording that cannot be
+    read is reported and the others go on. Exit code: 0 all done, 1 some failed, 2 wrong usage.
+    """
+    if greedy and (beam is not None or lm):
+        raise typer.BadParameter(
+            "--greedy uses neither a beam nor the language model; drop --greedy, or --beam and --lm"
+        )
+    if quiet and verbose:
+        raise typer.BadParameter("-q and -v exclude each other")
+    if overwrite and out is None:
+        raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
+    changes: dict[str, Any] = {"greedy": greedy}
+    if beam is not None:
+        changes["beam"] = beam
+    if lm is not None:
+        changes["lm"] = lm
+    names = [name.strip() for name in formats.split(",")]
+    level = Level.quiet if quiet else Level.verbose if verbose else Level.normal
+    with told(level):
+        from asr.batch import pending, plan_jobs
+
+        jobs = plan_jobs(audio, recursive, names, out)
+        todo = pending(jobs, overwrite)
+        if len(todo) < len(jobs):
+            typer.echo(
+                f"{len(jobs) - len(todo)} of {len(jobs)} exist already; --overwrite writes them anew",
+                err=True,
+            )
+        failed = _transcribe_jobs(todo, names, model, changes, quiet) if todo else 0
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _transcribe_jobs(
+    jobs: list[Any], formats: list[str], model: str, changes: dict[str, Any], quiet: bool
+) -> int:
+    """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
+    from dataclasses import replace
+
+    from asr.batch import run_jobs
+    from asr.progress import audio_progress
+    from asr.recognizer import Recognizer
+
+    recognizer = Recognizer.from_pretrained(model)
+    options = replace(recognizer.options, **changes)
+    if options.lm and not options.greedy and recognizer.ngram is None:
+        typer.echo(f"{model} has no language model; decoding without one (--no-lm silences this)", err=True)
+    with audio_progress([job.audio for job in jobs], shown=not quiet) as on_progress:
+        failures = run_jobs(
+            jobs,
+            formats,
+            lambda audio: recognizer.transcribe(audio, options, on_progress(audio)),
+            lambda text: typer.echo(text, nl=False),
+        )
+    if failures and len(jobs) > 1:
+        typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
+        for failure in failures:
+            typer.echo(f"  {failure.audio}", err=True)
+    return len(failures)
+
+
+@app.command(epilog="Example: onoma score test.jsonl transcripts --align")
+def score(
+    ref: Annotated[
+        Path, typer.Argument(help="What was said: manifest, trn, Kaldi text, or one sentence a line.")
+    ],
+    hyp: Annotated[
+        Path, typer.Argument(help="What was heard, the same formats, or a folder of transcripts.")
+    ],
+    align: Annotated[
+        bool, typer.Option("--align", help="Print REF and HYP rows of every utterance with errors.")
+    ] = False,
+) -> None:
+    """Word and character error rates with 95 % bootstrap intervals."""
+    with told():
+        from asr.scoring import format_alignment, format_summary, score_files
+
+        scored = score_files(ref, hyp)
+        if align:
+            typer.echo(format_alignment(scored, only_errors=True))
+        typer.echo(format_summary(scored))
+
+
+@app.command(epilog="Example: onoma train recipes/base/config.toml --set data.root=DATA --resume")
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML configuration; see recipes/base/config.toml.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint of run.out.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting, such as optimizer.total_steps=500.")
+    ] = None,
+) -> None:
+    """Train an acoustic model. Under torchrun, the processes share the work."""
+    with told(Level.verbose):
+        from asr.training.config import load_config
+        from asr.training.run import train as run_training
+
+        typer.echo(run_training(load_config(config, tuple(changes or ())), resume))
+
+
+@lm_app.command(
+    "train", epilog="Example: onoma lm train books.txt.xz calls.txt -o lm.bin --order 3 --prune 0,0,1"
+)
+def train_lm(
+    texts: Annotated[list[str], typer.Argument(help="Texts, one sentence a line: .txt, .gz, .xz, or -.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Model to write: .arpa, .arpa.gz, or .bin (KenLM binary).")
+    ],
+    order: Annotated[int, typer.Option("--order", min=2, max=6, help="Words in the longest n-gram.")] = 3,
+    prune: Annotated[
+        str,
+        typer.Option(
+            "--prune", help="Drop n-grams seen this often or less, one number an order; the last repeats."
+        ),
+    ] = "0,0,1",
+    vocab_min_count: Annotated[
+        int, typer.Option("--vocab-min-count", min=1, help="Rarer words are unknown.")
+    ] = 1,
+) -> None:
+    """Estimate an n-gram model: interpolated modified Kneser-Ney."""
+    if not all(part.strip().isdigit() for part in prune.split(",")):
+        raise typer.BadParameter(f"--prune {prune}: give whole numbers separated by commas, such as 0,0,1")
+    with told(Level.verbose):
+        from lm.estimate import EstimateOptions
+        from lm.estimate import train as estimate
+
+        thresholds = tuple(int(part) for part in prune.split(","))
+        report = estimate(
+            texts, out, EstimateOptions(order=order, prune=thresholds, min_word_count=vocab_min_count)
+        )
+        counts = ", ".join(f"{count:,} {n}-grams" for n, count in enumerate(report.ngrams, start=1))
+        typer.echo(
+            f"{out}: {report.words:,} words, {counts}; {report.bytes / 1e6:.1f} MB in {report.seconds:.0f} s; "
+            f"{report.refused_lines} lines left out, {100 * report.unknown_share:.2f} % unknown words"
+        )
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Print the shipped models."""
+    with told():
+        from asr.recognizer import pretrained_names
+
+        for name in pretrained_names():
+            typer.echo(name)

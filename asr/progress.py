@@ -1,0 +1,51 @@
+"""A progress bar by seconds of audio, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from asr.audio import AudioError, duration
+
+OnProgress = Callable[[float], None]
+
+
+@contextmanager
+def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callable[[str], OnProgress]]:
+    """Yields a function that gives each recording its `on_progress(seconds done)`; a bar on standard error shows the sum."""
+    if not shown or not sys.stderr.isatty() or "-" in audios:
+        yield lambda _audio: _ignore
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    seconds = {audio: _duration(audio) for audio in audios}
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=sum(seconds.values()))
+        finished = 0.0
+
+        def start(audio: str) -> OnProgress:
+            nonlocal finished
+            before = finished
+            finished += seconds[audio]
+
+            def advance(done: float) -> None:
+                speed = (before + done) / max(bar.tasks[task].elapsed or 0.0, 1e-3)
+                bar.update(task, completed=before + done, description=f"{audio} ({speed:.0f}x real time)")
+
+            return advance
+
+        yield start
+
+
+def _ignore(_done: float) -> None:
+    pass
+
+
+def _duration(audio: str) -> float:
+    try:
+        return duration(audio)
+    except AudioError:
+        return 0.0
