@@ -9,6 +9,8 @@ from pathlib import Path
 
 import kenlm
 
+from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary
+
 WORD_START = "▁"
 MOST_WORDS_REMEMBERED = 1 << 17  # about 50 MB of answers, then all are forgotten
 
@@ -28,6 +30,11 @@ class NGram:
 
     A context is a KenLM state: hashable, never changed here, and equal to another exactly when the model
     keeps the same words of both, so that equal contexts give equal scores from there on.
+
+    Attributes:
+        lookahead: the best ln P, out of context, of the words that begin with some letters; None for a binary
+            model that does not store its words.
+        unknown_score: ln P of an unknown word, out of context.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -48,6 +55,10 @@ class NGram:
             raise LanguageModelError(
                 f"{path}: not a language model that KenLM can load ({reason}); give ARPA or a KenLM binary"
             ) from error
+        words = read_vocabulary(Path(path))
+        scores = self._out_of_context([*words, UNKNOWN])
+        self.lookahead = Lookahead(words, scores[:-1]) if words else None
+        self.unknown_score = scores[-1]
 
     @property
     def order(self) -> int:
@@ -72,6 +83,11 @@ class NGram:
     def finish(self, context: Context) -> float:
         """ln P(the sentence ends | context)."""
         return self.score_word(context, _SENTENCE_END)[1]
+
+    def _out_of_context(self, words: Iterable[str]) -> list[float]:
+        nothing, after = kenlm.State(), kenlm.State()
+        self._model.NullContextWrite(nothing)
+        return [self._model.BaseScore(nothing, word, after) * _NATS for word in words]
 
     def score(self, words: Iterable[str], sentence_end: bool = True) -> float:
         """ln P of a sentence of words, with its end or open-ended."""
@@ -101,10 +117,13 @@ class LMOptions:
 
 
 class WordScorer:
-    """Scores the tokens of a search with a word model: a word is scored when it is complete.
+    """Scores the tokens of a search with a word model.
 
-    That is when the next piece that begins a word arrives, or at the end; until then the tokens of a word are
-    free. Each word adds `weight * ln P + word_bonus`. A state is (context, letters of the unfinished word).
+    A complete word adds `weight * ln P + word_bonus`. It is complete when the next piece that begins a word
+    arrives, or at the end; until then its letters are paid the score, out of context, of the best word that
+    they may become, so that letters which lead to no word are pruned at once. What was paid is settled when
+    the word is complete: the sum over an utterance does not depend on it. A state is (context, letters of the
+    unfinished word).
     """
 
     def __init__(self, ngram: NGram, pieces: Sequence[str], options: LMOptions | None = None) -> None:
@@ -123,21 +142,21 @@ class WordScorer:
         self._begins = [piece.startswith(WORD_START) for piece in pieces]
         self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self._completed: dict[State, tuple[Context, float]] = {}
+        self._paid: dict[str, float] = {"": 0.0}
 
     def start(self) -> State:
         """The state before the first token."""
         return self._ngram.start(), ""
 
     def step(self, state: State, token: int) -> tuple[State, float]:
-        """The state after `token`, and the nats of the word that it completes; 0.0 if it completes none."""
+        """The state after `token`, and the nats by which it changes what the prefix is worth."""
         context, word = state
-        letters = self._letters[token]
-        if not self._begins[token]:
-            return (context, word + letters), 0.0
-        if not word:
-            return (context, letters), 0.0
-        after, added = self._completed.get(state) or self._complete(state)
-        return (after, letters), added
+        letters, settled = self._letters[token], 0.0
+        if self._begins[token] and word:
+            context, settled = self._completed.get(state) or self._complete(state)
+            word = ""
+        longer = word + letters
+        return (context, longer), settled + self._worth(longer) - self._worth(word)
 
     def finish(self, state: State) -> float:
         """Nats of the last word and, as the options say, of the end of the sentence."""
@@ -157,12 +176,29 @@ class WordScorer:
         words = [word for word in text.split(WORD_START) if word]
         return self._ngram.score(words, self._options.score_sentence_end)
 
+    def _worth(self, letters: str) -> float:
+        """What the letters of an unfinished word are paid; 0.0 for none."""
+        known = self._paid.get(letters)
+        return self._pay(letters) if known is None else known
+
+    def _pay(self, letters: str) -> float:
+        lookahead = self._ngram.lookahead
+        best = lookahead(letters) if lookahead is not None else 0.0
+        if best == -math.inf:
+            best = self._ngram.unknown_score + self._options.unk_penalty
+        if len(self._paid) >= MOST_WORDS_REMEMBERED:
+            self._paid = {"": 0.0}
+        self._paid[letters] = self._options.weight * best + self._options.word_bonus
+        return self._paid[letters]
+
     def _complete(self, state: State) -> tuple[Context, float]:
+        """The context after a finished word, and its score less what was paid for its letters."""
         context, word = state
         after, nats = self._ngram.score_word(context, word)
         if word not in self._ngram:
             nats += self._options.unk_penalty
-        answer = after, self._options.weight * nats + self._options.word_bonus
+        worth = self._options.weight * nats + self._options.word_bonus
+        answer = after, worth - self._worth(word)
         if len(self._completed) >= MOST_WORDS_REMEMBERED:
             self._completed.clear()
         self._completed[state] = answer

@@ -56,14 +56,37 @@ def test_tokens_add_up_to_the_sentence(ngram, end):
     assert unknown > 100
 
 
-def test_words_score_only_when_they_are_complete(ngram):
-    scorer = WordScorer(ngram, PIECES, LMOptions(word_bonus=1.0))
-    state, added = scorer.step(scorer.start(), PIECES.index("▁a"))
-    assert added == 0.0
-    state, added = scorer.step(state, PIECES.index("b"))
-    assert added == 0.0
-    _, added = scorer.step(state, PIECES.index("▁b"))
-    assert added == pytest.approx(0.5 * ngram.score(["ab"], sentence_end=False) + 1.0, abs=1e-5)
+def test_unfinished_words_are_paid_the_best_word_they_may_become_and_settled_at_their_end(ngram):
+    options = LMOptions(word_bonus=1.0, unk_penalty=-7.0)
+    scorer = WordScorer(ngram, PIECES, options)
+    state, begun = scorer.step(scorer.start(), PIECES.index("▁a"))
+    state, longer = scorer.step(state, PIECES.index("b"))
+    state, ended = scorer.step(state, PIECES.index("▁b"))
+    assert begun == pytest.approx(0.5 * ngram.lookahead("a") + 1.0, abs=1e-5)
+    assert begun + longer == pytest.approx(0.5 * ngram.lookahead("ab") + 1.0, abs=1e-5)
+    second = 0.5 * ngram.lookahead("b") + 1.0
+    first = 0.5 * ngram.score(["ab"], sentence_end=False) + 1.0
+    assert begun + longer + ended - second == pytest.approx(first, abs=1e-5)
+
+
+def test_letters_that_begin_no_word_pay_for_an_unknown_word_at_once(ngram):
+    scorer = WordScorer(ngram, PIECES, LMOptions(unk_penalty=-7.0))
+    state, paid = scorer.start(), 0.0
+    for piece in ("▁b", "'", "b", "b"):
+        state, added = scorer.step(state, PIECES.index(piece))
+        paid += added
+    assert ngram.lookahead("b'bb") == -math.inf
+    assert paid == pytest.approx(0.5 * (ngram.unknown_score - 7.0), abs=1e-5)
+
+
+def test_lookahead_is_the_best_known_word_with_those_letters(ngram):
+    rng = random.Random(4)
+    words = {"".join(rng.choices("ab'", k=rng.randint(1, 4))) for _ in range(200)}
+    known = sorted(word for word in words if word in ngram)
+    assert known
+    for word in known:
+        for end in range(1, len(word) + 1):
+            assert ngram.lookahead(word[:end]) >= ngram.lookahead(word) > -math.inf
 
 
 def test_equal_states_have_equal_futures(ngram):
