@@ -66,7 +66,7 @@ def find_audio(inputs: Sequence[str], recursive: bool) -> list[tuple[str, Path]]
 
 
 def plan_jobs(inputs: Sequence[str], recursive: bool, formats: Sequence[str], out: Path | None) -> list[Job]:
-    """Jobs for all recordings. With `out`, transcripts keep the folders below it; two that collide are refused.
+    """Jobs for all recordings. With `out`, transcripts keep their folders; two that collide are refused.
 
     Raises:
         InputError: an unknown format, more than one format for standard output, or two jobs with one output.

@@ -111,8 +111,8 @@ def transcribe(
 ) -> None:
     """Turn recordings into text.
 
-    Transcripts go to standard output or to a folder, everything else to standard error. A recording that cannot be
-    read is reported and the others go on. Exit code: 0 all done, 1 some failed, 2 wrong usage.
+    Transcripts go to standard output or to a folder, everything else to standard error. A recording that
+    cannot be read is reported and the others go on. Exit code: 0 all done, 1 some failed, 2 wrong usage.
     """
     if greedy and (beam is not None or lm):
         raise typer.BadParameter(
@@ -244,8 +244,9 @@ def train_lm(
         )
         counts = ", ".join(f"{count:,} {n}-grams" for n, count in enumerate(report.ngrams, start=1))
         typer.echo(
-            f"{out}: {report.words:,} words, {counts}; {report.bytes / 1e6:.1f} MB in {report.seconds:.0f} s; "
-            f"{report.refused_lines} lines left out, {100 * report.unknown_share:.2f} % unknown words"
+            f"{out}: {report.words:,} words, {counts}; {report.bytes / 1e6:.1f} MB "
+            f"in {report.seconds:.0f} s; {report.refused_lines} lines left out, "
+            f"{100 * report.unknown_share:.2f} % unknown words"
         )
 
 

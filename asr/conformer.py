@@ -1,10 +1,11 @@
 """The whole Conformer encoder in one file, small parts first.
 
-Gulati et al. 2020, "Conformer: Convolution-augmented Transformer for Speech Recognition". Departures, each for a reason:
-rotary positions (Su et al. 2021) let attention run through `scaled_dot_product_attention`; layer normalisation stands in
-the convolution module where the paper has batch normalisation, so that results depend neither on batch padding nor on
-how a batch is split over processes; the middle layers may run at half the frame rate (the temporal U-Net of Kim et al.
-2022, "Squeezeformer"), which nearly halves the cost of training and of recognition.
+Gulati et al. 2020, "Conformer: Convolution-augmented Transformer for Speech Recognition". Departures, each
+for a reason: rotary positions (Su et al. 2021) let attention run through `scaled_dot_product_attention`;
+layer normalisation stands in the convolution module where the paper has batch normalisation, so that
+results depend neither on batch padding nor on how a batch is split over processes; the middle layers may
+run at half the frame rate (the temporal U-Net of Kim et al. 2022, "Squeezeformer"), which nearly halves the
+cost of training and of recognition.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class EncoderConfigError(ValueError):
+    """A shape that no encoder can have."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,19 @@ class EncoderConfig:
     """Dropout in every module."""
     half_rate: tuple[int, int] | None = None
     """First and last layer (counted from 1) that run on 80 ms frames, or None to keep 40 ms throughout."""
+
+    def __post_init__(self) -> None:
+        if self.layers < 1 or self.heads < 1 or self.dim % (2 * self.heads):
+            raise EncoderConfigError(
+                f"layers {self.layers}, dim {self.dim}, heads {self.heads}: needed are 1 or more layers and "
+                "heads, and a dim that 2 x heads divides"
+            )
+        if self.kernel_size % 2 == 0:
+            raise EncoderConfigError(f"kernel_size is {self.kernel_size}; give an odd number")
+        if self.half_rate is not None and not 1 <= self.half_rate[0] <= self.half_rate[1] < self.layers:
+            raise EncoderConfigError(
+                f"half_rate is {self.half_rate}; the last of {self.layers} layers must run at the full rate"
+            )
 
     def is_half_rate(self, layer: int) -> bool:
         """Whether `layer` (counted from 1) runs on 80 ms frames."""
@@ -66,7 +84,7 @@ class ConvSubsampling(nn.Module):
         return (length + 1) // 2
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`(B, T, F)` features to `(B, ceil(T / 4), D)`; padding is zeroed before each convolution reads it."""
+        """`(B, T, F)` features to `(B, ceil(T / 4), D)`; padding is zeroed before a convolution reads it."""
         x = features[:, None].to(memory_format=torch.channels_last)
         for conv in (self.conv1, self.conv2):
             x = F.relu(conv(x * length_mask(lengths, x.shape[2])[:, None, :, None]))
@@ -90,15 +108,16 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor) -> Tensor:
-    """Scaled dot-product attention `(B, H, T, d)`; `key_mask` `(B, 1, 1, T)` is True where attention may look.
+    """Scaled dot-product attention `(B, H, T, d)`; `key_mask` `(B, 1, 1, T)` is True where it may look.
 
-    The fused kernel's backward pass on a CPU is several times slower than plain products on short utterances, so
-    those train without it.
+    The fused kernel's backward pass on a CPU is several times slower than plain products on short utterances,
+    so those train without it.
     """
     if torch.is_grad_enabled() and query.device.type == "cpu":
         bias = torch.zeros(key_mask.shape, dtype=query.dtype).masked_fill(~key_mask, -1e4)
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias
-        return scores.softmax(-1) @ value
+        attended: Tensor = scores.softmax(-1) @ value
+        return attended
     return F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
 
 
@@ -149,7 +168,10 @@ class FeedForward(nn.Module):
 
 
 def depthwise_over_time(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """A depth-wise `conv` over the frames of `(B, T, D)`, as a 2-d convolution with channels last: half the time on a CPU."""
+    """A depth-wise `conv` over the frames of `(B, T, D)`.
+
+    It runs as a 2-d convolution with channels last, which takes half the time on a CPU.
+    """
     rows = x.transpose(1, 2)[:, :, None]
     mixed = F.conv2d(
         rows, conv.weight[:, :, None], conv.bias, padding=(0, conv.kernel_size[0] // 2), groups=conv.groups
@@ -203,8 +225,9 @@ def halve_frames(x: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean of each pair of real frames: `(B, T, D)` and `(B, T)` to `(B, ceil(T / 2), D)` and its mask."""
     odd = x.shape[1] % 2
     x, frame_mask = F.pad(x, (0, 0, 0, odd)), F.pad(frame_mask, (0, odd))
-    weight = frame_mask.unflatten(1, (-1, 2)).to(x.dtype)[..., None]
-    pairs = (x.unflatten(1, (-1, 2)) * weight).sum(2) / weight.sum(2).clamp(min=1)
+    batch, frames, dim = x.shape
+    weight = frame_mask.reshape(batch, frames // 2, 2, 1).to(x.dtype)
+    pairs = (x.reshape(batch, frames // 2, 2, dim) * weight).sum(2) / weight.sum(2).clamp(min=1)
     return pairs, frame_mask[:, ::2]
 
 
@@ -214,7 +237,7 @@ def double_frames(x: Tensor, frames: int) -> Tensor:
 
 
 LayerHook = Callable[[int, Tensor], Tensor]
-"""Sees a layer's number (from 1) and its states `(B, T', D)` in that layer's frame rate; returns what goes on."""
+"""Sees a layer's number (from 1) and its states `(B, T', D)` at that layer's rate; returns what goes on."""
 
 
 class ConformerEncoder(nn.Module):

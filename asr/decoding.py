@@ -70,13 +70,15 @@ def save_decoding_options(options: DecodingOptions, folder: Path) -> None:
 class Decoder:
     """Log-probs to timed words. One decoder serves one thread; the language model may be shared."""
 
-    def __init__(self, tokenizer: Tokenizer, frame_seconds: float, options: DecodingOptions, ngram: NGram | None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, frame_seconds: float, options: DecodingOptions, ngram: NGram | None
+    ) -> None:
         self.options = options
         self._tokenizer = tokenizer
         self._frame_seconds = frame_seconds
         lm = LMOptions(options.lm_weight, options.word_bonus, options.unk_penalty)
         scorers = [WordScorer(ngram, tokenizer.pieces, lm)] if ngram is not None and options.lm else []
-        largest_step = max(3.0, options.word_bonus + 1.0)
+        largest_step = 4.0 + max(options.word_bonus, 0.0)
         self._search = BeamSearch(SearchOptions(beam=options.beam, largest_step=largest_step), scorers)
 
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:

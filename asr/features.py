@@ -15,7 +15,7 @@ SAMPLE_RATE = 16_000
 
 
 class Frontend(Protocol):
-    """Anything that turns samples into feature frames; a pretrained encoder can take the filterbank's place."""
+    """Anything that turns samples into feature frames; a pretrained encoder can stand in."""
 
     dim: int
     """Features per frame."""
@@ -80,7 +80,7 @@ def _normalize_utterance(features: Tensor, mask: Tensor) -> Tensor:
 
 
 def _normalize_running(features: Tensor, mask: Tensor) -> Tensor:
-    """Statistics of the frames up to each frame, begun with 100 frames at mean -8 and deviation 4 (quiet speech)."""
+    """Statistics of the frames up to each one, begun with 100 at mean -8 and deviation 4 (quiet speech)."""
     prior, prior_mean, prior_deviation = 100.0, -8.0, 4.0
     count = prior + mask.cumsum(1)
     mean = (prior * prior_mean + features.cumsum(1)) / count
@@ -102,7 +102,9 @@ class SpecAugmentConfig:
     """Largest width of a time mask in frames."""
 
 
-def spec_augment(features: Tensor, lengths: Tensor, config: SpecAugmentConfig, generator: torch.Generator) -> Tensor:
+def spec_augment(
+    features: Tensor, lengths: Tensor, config: SpecAugmentConfig, generator: torch.Generator
+) -> Tensor:
     """Mask random bands and spans of `(B, T, D)` features, drawn anew for each item from `generator`."""
     masked = features.clone()
     for item, length in enumerate(lengths.tolist()):

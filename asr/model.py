@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from asr.conformer import ConformerEncoder, EncoderConfig, double_frames
 from asr.features import LogMel, LogMelConfig
+from asr.files import write_text_atomic
 from asr.phones import PHONES
 
 CONFIG_FILE = "config.json"
@@ -43,17 +44,37 @@ class ModelConfig:
     self_condition: bool = True
     """Project each intermediate sub-word posterior back into the encoder (Nozaki & Komatsu 2021)."""
 
+    def __post_init__(self) -> None:
+        if self.vocab_size < 2:
+            raise ModelError(f"vocab_size is {self.vocab_size}; needed are the blank and 1 or more sub-words")
+        if self.encoder.feature_dim != self.frontend.bands:
+            raise ModelError(
+                f"feature_dim is {self.encoder.feature_dim} and the filterbank has {self.frontend.bands} "
+                "bands; give both the same number"
+            )
+        layers = (*self.intermediate_layers, self.phone_layer)
+        if not all(1 <= layer <= self.encoder.layers for layer in layers):
+            raise ModelError(f"heads at layers {layers}: the encoder has layers 1 to {self.encoder.layers}")
+
 
 SIZES: dict[str, ModelConfig] = {
     "tiny": ModelConfig(
         encoder=EncoderConfig(
-            layers=3, dim=32, heads=2, feed_forward_mult=2, kernel_size=7, subsampling_channels=8, half_rate=(2, 2)
+            layers=3,
+            dim=32,
+            heads=2,
+            feed_forward_mult=2,
+            kernel_size=7,
+            subsampling_channels=8,
+            half_rate=(2, 2),
         ),
         vocab_size=64,
         intermediate_layers=(1, 2),
         phone_layer=2,
     ),
-    "base": ModelConfig(encoder=EncoderConfig(layers=8, half_rate=(2, 7)), intermediate_layers=(3, 5), phone_layer=6),
+    "base": ModelConfig(
+        encoder=EncoderConfig(layers=8, half_rate=(2, 7)), intermediate_layers=(3, 5), phone_layer=6
+    ),
     "large": ModelConfig(
         encoder=EncoderConfig(layers=18, dim=512, heads=8, subsampling_channels=256),
         vocab_size=1024,
@@ -81,17 +102,18 @@ class ModelOutput:
 
 
 class CTCHead(nn.Module):
-    """Linear classes from states; a half-rate state emits two frames, so that all heads speak every 40 ms."""
+    """Linear classes from states; a half-rate state emits two frames, so all heads speak every 40 ms."""
 
     def __init__(self, dim: int, classes: int, frames_per_state: int) -> None:
         super().__init__()
         self.frames_per_state = frames_per_state
         self.linear = nn.Linear(dim, classes * frames_per_state)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """`(B, T / frames_per_state, D)` to log-probabilities `(B, T, classes)`."""
-        logits = self.linear(x).unflatten(-1, (self.frames_per_state, -1)).flatten(1, 2)
-        return F.log_softmax(logits[:, :frames].float(), dim=-1)
+        batch, states, _ = x.shape
+        logits = self.linear(x).reshape(batch, states * self.frames_per_state, -1)
+        return F.log_softmax(logits.float(), dim=-1)
 
 
 class ConformerCTC(nn.Module):
@@ -105,12 +127,18 @@ class ConformerCTC(nn.Module):
         self.encoder = ConformerEncoder(encoder)
         self.head = CTCHead(encoder.dim, vocab, 1)
         self.intermediate_heads = nn.ModuleDict(
-            {str(layer): CTCHead(encoder.dim, vocab, self._frames_per_state(layer)) for layer in config.intermediate_layers}
+            {
+                str(layer): CTCHead(encoder.dim, vocab, self._frames_per_state(layer))
+                for layer in config.intermediate_layers
+            }
         )
         self.phone_head = CTCHead(encoder.dim, len(PHONES) + 1, self._frames_per_state(config.phone_layer))
         conditioned = config.intermediate_layers if config.self_condition else ()
         self.conditioners = nn.ModuleDict(
-            {str(layer): nn.Linear(vocab * self._frames_per_state(layer), encoder.dim) for layer in conditioned}
+            {
+                str(layer): nn.Linear(vocab * self._frames_per_state(layer), encoder.dim)
+                for layer in conditioned
+            }
         )
 
     def _frames_per_state(self, layer: int) -> int:
@@ -134,17 +162,18 @@ class ConformerCTC(nn.Module):
 
         def hook(layer: int, x: Tensor) -> Tensor:
             if layer == self.config.phone_layer:
-                phones.append(self.phone_head(x, frames))
+                phones.append(self.phone_head(x)[:, :frames])
             if str(layer) in self.intermediate_heads:
-                intermediate.append(self.intermediate_heads[str(layer)](x, frames))
+                log_probs = self.intermediate_heads[str(layer)](x)
+                intermediate.append(log_probs[:, :frames])
                 states.append(self._full_rate(layer, x, frames))
-            if str(layer) in self.conditioners:
-                x = x + self._condition(layer, intermediate[-1])
+                if str(layer) in self.conditioners:
+                    x = x + self._condition(layer, log_probs)
             return x
 
         x, lengths = self.encoder(features, feature_lengths, hook)
         return ModelOutput(
-            log_probs=self.head(x, frames),
+            log_probs=self.head(x),
             lengths=lengths,
             intermediate_log_probs=tuple(intermediate),
             phone_log_probs=phones[0],
@@ -155,27 +184,31 @@ class ConformerCTC(nn.Module):
         return double_frames(x, frames) if self.config.encoder.is_half_rate(layer) else x
 
     def _condition(self, layer: int, log_probs: Tensor) -> Tensor:
-        per_state = self._frames_per_state(layer)
-        posterior = F.pad(log_probs.exp(), (0, 0, 0, -log_probs.shape[1] % per_state))
-        projected: Tensor = self.conditioners[str(layer)](posterior.unflatten(1, (-1, per_state)).flatten(2))
+        batch, frames, _ = log_probs.shape
+        states = frames // self._frames_per_state(layer)
+        projected: Tensor = self.conditioners[str(layer)](log_probs.exp().reshape(batch, states, -1))
         return projected
 
 
 def config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """The inverse of `dataclasses.asdict`. Raises `ModelError` naming an unknown or wrong entry."""
     known = {f.name for f in fields(ModelConfig)}
+    if not isinstance(values, dict):
+        raise ModelError(f"model settings are {values!r}; needed is a table of {sorted(known)}")
     if unknown := sorted(set(values) - known):
         raise ModelError(f"unknown model settings {unknown}; accepted are {sorted(known)}")
     try:
         encoder = dict(values.get("encoder", {}))
         if encoder.get("half_rate") is not None:
             encoder["half_rate"] = tuple(encoder["half_rate"])
-        given = dict(values, encoder=EncoderConfig(**encoder), frontend=LogMelConfig(**values.get("frontend", {})))
+        given = dict(
+            values, encoder=EncoderConfig(**encoder), frontend=LogMelConfig(**values.get("frontend", {}))
+        )
         if "intermediate_layers" in given:
             given["intermediate_layers"] = tuple(given["intermediate_layers"])
         return ModelConfig(**given)
-    except TypeError as error:
-        raise ModelError(f"model settings do not fit this version: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"model settings that cannot be used: {error}") from error
 
 
 def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.float16) -> None:
@@ -189,26 +222,42 @@ def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.flo
     partial = folder / (WEIGHTS_FILE + ".partial")
     save_file(weights, partial)
     partial.replace(folder / WEIGHTS_FILE)
-    (folder / CONFIG_FILE).write_text(json.dumps(asdict(model.config), indent=2) + "\n")
+    write_text_atomic(folder / CONFIG_FILE, json.dumps(asdict(model.config), indent=2) + "\n")
 
 
 def load_model(folder: Path) -> ConformerCTC:
-    """Read a model folder, in float32 and evaluation mode. Raises `ModelError` saying what is wrong with it."""
+    """Read a model folder, in float32 and evaluation mode. Raises `ModelError` saying what is wrong."""
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
-            raise ModelError(f"{folder}: {name} is missing; a model folder holds {CONFIG_FILE}, {WEIGHTS_FILE}, {TOKENIZER_FILE}")
+            raise ModelError(
+                f"{folder}: {name} is missing; "
+                f"a model folder holds {CONFIG_FILE}, {WEIGHTS_FILE} and {TOKENIZER_FILE}"
+            )
+    model = _empty_model(folder / CONFIG_FILE)
+    file = folder / WEIGHTS_FILE
     try:
-        config = config_from_dict(json.loads((folder / CONFIG_FILE).read_text()))
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{folder / CONFIG_FILE}: not JSON ({error}); restore the file or download the model again") from error
-    model = ConformerCTC(config)
-    try:
-        weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS_FILE).items()}
+        weights = {name: tensor.float() for name, tensor in load_file(file).items()}
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except (SafetensorError, RuntimeError) as error:
-        first_line = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"{folder / WEIGHTS_FILE}: weights do not fit {CONFIG_FILE}: {first_line}") from error
+        last_line = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"{file}: weights do not fit {CONFIG_FILE}: {last_line}") from error
     missing = [name for name in missing if not name.startswith("frontend.")]
     if missing or unexpected:
-        raise ModelError(f"{folder / WEIGHTS_FILE}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}")
+        raise ModelError(
+            f"{file}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}; "
+            "restore both files from one model"
+        )
     return model.eval()
+
+
+def _empty_model(file: Path) -> ConformerCTC:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(
+            f"{file}: not JSON ({error}); restore the file or download the model again"
+        ) from error
+    try:
+        return ConformerCTC(config_from_dict(values))
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(f"{file}: {str(error).splitlines()[0]}") from error

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-PHONES: tuple[str, ...] = tuple(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
+# fmt: off
+PHONES: tuple[str, ...] = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY",
+    "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y",
+    "Z", "ZH",
 )
+# fmt: on
 """Phone `i` is class `i + 1` of the phone head; class 0 is the CTC blank."""
 
 PHONE_IDS: dict[str, int] = {phone: index for index, phone in enumerate(PHONES, start=1)}

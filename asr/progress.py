@@ -13,7 +13,10 @@ OnProgress = Callable[[float], None]
 
 @contextmanager
 def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callable[[str], OnProgress]]:
-    """Yields a function that gives each recording its `on_progress(seconds done)`; a bar on standard error shows the sum."""
+    """Yield a function that gives each recording its `on_progress(seconds done)`.
+
+    A bar on standard error shows the sum of all.
+    """
     if not shown or not sys.stderr.isatty() or "-" in audios:
         yield lambda _audio: _ignore
         return
@@ -21,8 +24,15 @@ def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callab
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     seconds = {audio: _duration(audio) for audio in audios}
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    # Left to itself the bar takes over standard output and prints transcripts on standard error.
+    redirect = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=redirect) as bar:
         task = bar.add_task("", total=sum(seconds.values()))
         finished = 0.0
 

@@ -25,17 +25,21 @@ Progress = Callable[[float], None]
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 BATCH_SECONDS = 60.0
-"""Audio that goes through the encoder at once, padding included: enough to keep two cores busy, little memory."""
+"""Audio that goes through the encoder at once, padding included: two cores kept busy in little memory."""
 
 
 def pretrained_names() -> tuple[str, ...]:
     """Names that `Recognizer.from_pretrained` knows without a path."""
-    return tuple(sorted(folder.name for folder in PRETRAINED.iterdir() if folder.is_dir())) if PRETRAINED.is_dir() else ()
+    return (
+        tuple(sorted(folder.name for folder in PRETRAINED.iterdir() if folder.is_dir()))
+        if PRETRAINED.is_dir()
+        else ()
+    )
 
 
 def model_folder(name: str | os.PathLike[str]) -> Path:
-    """The folder of a shipped model, or a folder given by its path. Raises `ModelError` when there is neither."""
-    if (PRETRAINED / name).is_dir():
+    """The folder of a shipped model, or the one at a path. Raises `ModelError` when there is neither."""
+    if os.fspath(name) in pretrained_names():
         return PRETRAINED / name
     if Path(name).is_dir():
         return Path(name)
@@ -56,7 +60,14 @@ class Acoustics:
 class Recognizer:
     """A loaded model. Safe to use from several threads: nothing in it changes while it transcribes."""
 
-    def __init__(self, model: ConformerCTC, tokenizer: Tokenizer, ngram: NGram | None, options: DecodingOptions, name: str) -> None:
+    def __init__(
+        self,
+        model: ConformerCTC,
+        tokenizer: Tokenizer,
+        ngram: NGram | None,
+        options: DecodingOptions,
+        name: str,
+    ) -> None:
         if len(tokenizer) != model.config.vocab_size:
             raise ModelError(
                 f"{name}: the tokenizer has {len(tokenizer)} pieces and the model {model.config.vocab_size}; "
@@ -91,8 +102,8 @@ class Recognizer:
     ) -> Result:
         """Transcribe a file, `-` for standard input, a binary file object, or an `(array, sample rate)` pair.
 
-        Hours of audio are cut at silences and take no more memory than a minute does. `options` default to those
-        tuned for the model; `on_progress` hears the seconds done.
+        Hours of audio are cut at silences and take no more memory than a minute does. `options` default to
+        those tuned for the model; `on_progress` hears the seconds done.
 
         Raises:
             AudioError: the audio cannot be read; the message names it and what is accepted.
@@ -101,7 +112,9 @@ class Recognizer:
         found: list[Segment] = []
         done = 0.0
         for batch in _batches(segments(stream_audio(audio, SAMPLE_RATE))):
-            for segment, acoustics in zip(batch, self.acoustics([part.samples for part in batch]), strict=True):
+            for segment, acoustics in zip(
+                batch, self.acoustics([part.samples for part in batch]), strict=True
+            ):
                 seconds = len(segment.samples) / SAMPLE_RATE
                 found += _segment(decoder, acoustics.log_probs, segment.start_s, seconds)
                 done = segment.start_s + seconds
@@ -117,7 +130,7 @@ class Recognizer:
         return (self.transcribe(audio, options) for audio in audios)
 
     def decoder(self, options: DecodingOptions) -> Decoder:
-        """A decoder with this model's tokens and language model; it remembers scores, so keep it for many calls."""
+        """A decoder with this model's tokens and language model; it remembers scores, so keep it."""
         return Decoder(self.tokenizer, self.model.frame_seconds, options, self.ngram)
 
     @torch.inference_mode()
@@ -152,7 +165,9 @@ def _segment(decoder: Decoder, log_probs: NDArray[np.float32], start: float, sec
     heard = decoder.decode(log_probs)
     if not heard:
         return []
-    words = [Word(word.text, min(word.start, seconds), min(word.end, seconds), word.confidence) for word in heard]
+    words = [
+        Word(word.text, min(word.start, seconds), min(word.end, seconds), word.confidence) for word in heard
+    ]
     text = " ".join(word.text for word in words)
     local = Segment(text, words[0].start, words[-1].end, tuple(words))
     return [local.shifted(start)]

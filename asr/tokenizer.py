@@ -29,23 +29,31 @@ class Tokenizer:
         try:
             self._processor.Load(str(model))
         except (RuntimeError, OSError) as error:
-            raise TokenizerError(f"{model}: not a SentencePiece model; train one with `onoma train`") from error
+            raise TokenizerError(
+                f"{model}: not a SentencePiece model; train one with `onoma train`"
+            ) from error
         self.pieces: tuple[str, ...] = tuple(
             self._processor.IdToPiece(index) for index in range(self._processor.GetPieceSize())
         )
+        if len(self.pieces) < 2 or 0 in self._processor.EncodeAsIds(" ".join(ALPHABET)):
+            raise TokenizerError(
+                f"{model}: token 0 is taken, or a letter of a-z is missing; train one with `onoma train`"
+            )
 
     def __len__(self) -> int:
         return len(self.pieces)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text in a-z, apostrophe and space. Raises `TokenizerError` on any other character."""
+        """Token ids of a text in a-z, apostrophe and space. Raises `TokenizerError` on other characters."""
         strangers = sorted(set(text) - set(ALPHABET + " "))
         if strangers:
-            raise TokenizerError(f"{text!r}: cannot spell {strangers}; accepted are a-z, apostrophe and space")
+            raise TokenizerError(
+                f"{text!r}: cannot spell {strangers}; accepted are a-z, apostrophe and space"
+            )
         return list(self._processor.EncodeAsIds(text))
 
     def sample(self, text: str, *, alpha: float = 0.1) -> list[int]:
-        """A random segmentation (Kudo 2018, sub-word regularisation); smaller `alpha` is more random."""
+        """A random segmentation (Kudo 2018, sub-word regularisation), more random with smaller `alpha`."""
         return list(self._processor.SampleEncodeAsIds(text, -1, alpha))
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -54,25 +62,37 @@ class Tokenizer:
 
 
 def train_tokenizer(lines: Iterable[str], out: Path, size: int = 256) -> Tokenizer:
-    """Train a unigram model (Kudo 2018) of `size` pieces, blank included, and write it to `out`."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Train a unigram model (Kudo 2018) of `size` pieces, blank included, and write it to `out`.
+
+    Raises:
+        TokenizerError: the lines have too few different words for so many pieces.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside `out`, as a file cannot be moved in one step from one disk to another.
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         prefix = Path(folder) / "tokenizer"
         alphabet_lines = [" ".join(ALPHABET), ALPHABET]
-        sentencepiece.SentencePieceTrainer.Train(
-            sentence_iterator=iter([*alphabet_lines, *lines]),
-            model_prefix=str(prefix),
-            vocab_size=size,
-            model_type="unigram",
-            character_coverage=1.0,
-            unk_id=0,
-            bos_id=-1,
-            eos_id=-1,
-            pad_id=-1,
-            add_dummy_prefix=True,
-            normalization_rule_name="identity",
-            minloglevel=2,
-        )
-        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=iter([*alphabet_lines, *lines]),
+                model_prefix=str(prefix),
+                vocab_size=size,
+                model_type="unigram",
+                character_coverage=1.0,
+                unk_id=0,
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                add_dummy_prefix=True,
+                normalization_rule_name="identity",
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise TokenizerError(
+                f"{out}: no tokenizer of {size} pieces can be trained ({reason}); "
+                "give more text or fewer pieces"
+            ) from error
         prefix.with_suffix(".model").replace(out)
     log.info("wrote %s with %d pieces", out, size)
     return Tokenizer(out)

@@ -35,9 +35,10 @@ def mix_at_snr(speech: Samples, noise: Samples, snr_db: float) -> Samples:
 
 
 def room_response(generator: np.random.Generator) -> Samples:
-    """Impulse response of a random shoe-box room by the image method (Allen & Berkley 1979), direct path first.
+    """Impulse response of a random shoe-box room, begun and scaled by the direct path of gain 1.
 
-    Rooms of 3 to 10 m, reverberation 0.1 to 0.6 s by Sabine's formula, speaker 0.3 to 3 m away, images up to order 6 an axis.
+    Image method (Allen & Berkley 1979) with images up to order 6 an axis; rooms of 3 to 10 m, reverberation
+    0.1 to 0.6 s by Sabine's formula, speaker 0.3 to 3 m away.
     """
     room = generator.uniform((3.0, 3.0, 2.4), (10.0, 8.0, 4.0))
     reverberation = generator.uniform(0.1, 0.6)
@@ -53,7 +54,7 @@ def room_response(generator: np.random.Generator) -> Samples:
         mirrored = np.where(order % 2 == 0, source[axis], room[axis] - source[axis])
         positions.append(order * room[axis] + mirrored - microphone[axis])
         bounces.append(np.abs(order))
-    distance = np.sqrt(sum(p**2 for p in np.meshgrid(*[p for p in positions], indexing="ij")))
+    distance = np.sqrt(sum(p**2 for p in np.meshgrid(*positions, indexing="ij")))
     reflections = sum(np.meshgrid(*bounces, indexing="ij"))
     amplitude = np.sqrt(1 - absorption) ** reflections / np.maximum(distance, 0.1)
     delay = np.round((distance - distance.min()) / SPEED_OF_SOUND * SAMPLE_RATE).astype(np.int64)
@@ -65,7 +66,9 @@ def room_response(generator: np.random.Generator) -> Samples:
 class Augmenter:
     """Applies a random chain to one utterance; the generator alone decides, so a seed repeats it."""
 
-    def __init__(self, config: AugmentConfig, noise: AudioCache | None, noise_files: tuple[Path, ...]) -> None:
+    def __init__(
+        self, config: AugmentConfig, noise: AudioCache | None, noise_files: tuple[Path, ...]
+    ) -> None:
         self.config = config
         self._noise = noise
         self._noise_files = noise_files
@@ -77,7 +80,9 @@ class Augmenter:
         if generator.random() < config.room_probability:
             samples = fftconvolve(samples, room_response(generator))[: len(samples)].astype(np.float32)
         if self._noise is not None and self._noise_files and generator.random() < config.noise_probability:
-            samples = mix_at_snr(samples, self._noise_cut(len(samples), generator), generator.uniform(*config.snr_db))
+            samples = mix_at_snr(
+                samples, self._noise_cut(len(samples), generator), generator.uniform(*config.snr_db)
+            )
         peak = max(float(np.abs(samples).max(initial=0.0)), 1e-9)
         gain = min(10 ** (generator.uniform(*config.gain_db) / 20), 1.0 / peak)
         return np.asarray(samples * gain, np.float32)

@@ -25,7 +25,9 @@ class Progress:
     """Place of the next batch in its epoch."""
 
 
-def save_checkpoint(folder: Path, weights: Weights, optimizer: list[dict[str, object]], progress: Progress) -> None:
+def save_checkpoint(
+    folder: Path, weights: Weights, optimizer: list[dict[str, object]], progress: Progress
+) -> None:
     """Write weights, optimizer and data position as one file, replacing the last in one move."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "checkpoint.pt.partial"
@@ -58,7 +60,8 @@ class BestWeights:
 
     def offer(self, wer: float, step: int, weights: Weights) -> None:
         """Keep these weights if they are among the best, and drop the worst beyond `keep`."""
-        entries = sorted({*self.entries(), (wer, step)})
+        others = [entry for entry in self.entries() if entry[1] != step]
+        entries = sorted([*others, (wer, step)])
         kept = entries[: self.keep]
         if (wer, step) in kept:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +78,9 @@ class BestWeights:
         loaded = [load_file(self._file(step)) for _, step in self.entries()]
         if not loaded:
             return None
-        return {name: torch.stack([weights[name].float() for weights in loaded]).mean(0) for name in loaded[0]}
+        return {
+            name: torch.stack([weights[name].float() for weights in loaded]).mean(0) for name in loaded[0]
+        }
 
     def _file(self, step: int) -> Path:
         return self.folder / f"step-{step:07d}.safetensors"

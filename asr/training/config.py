@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +41,7 @@ class DataConfig:
     lexicon: str = "lexicon/cmudict.dict"
     """CMUdict file for the phone targets, relative to `root`."""
     text: tuple[str, ...] = ()
-    """Texts (.txt or .xz) for the tokenizer, relative to `root`; the manifests' transcripts are always used."""
+    """Texts (.txt or .xz) for the tokenizer, relative to `root`, besides the manifests' transcripts."""
     noise: str = "noise/train"
     """Folder of noise recordings, relative to `root`; empty for none."""
     cache: str = "runs/cache"
@@ -96,7 +95,7 @@ class OptimizerConfig:
     """How weights move."""
 
     name: Literal["adamw", "muon"] = "adamw"
-    """AdamW for all, or Muon (Jordan et al. 2024) for the matrices inside the encoder and AdamW for the rest."""
+    """AdamW for all, or Muon (Jordan et al. 2024) for the encoder's matrices and AdamW for the rest."""
     learning_rate: float = 1.5e-3
     """Peak rate."""
     weight_decay: float = 0.01
@@ -134,6 +133,10 @@ class RunConfig:
     threads: int = 1
     """CPU threads per process."""
 
+    def __post_init__(self) -> None:
+        if min(self.log_steps, self.eval_steps, self.threads) < 1:
+            raise ConfigError("run: log_steps, eval_steps and threads must be 1 or more")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -158,7 +161,9 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainConfig:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); a TOML training configuration is needed") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); a TOML training configuration is needed"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for override in overrides:
@@ -188,7 +193,14 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
     hints = typing.get_type_hints(cls)
     if unknown := sorted(set(values) - set(hints)):
         raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; accepted are {', '.join(sorted(hints))}")
+    if missing := [name for name in _required(cls) if name not in values]:
+        raise ConfigError(f"{where}: setting {missing[0]!r} is missing")
     return cls(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
+
+
+def _required(cls: Any) -> list[str]:
+    nothing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is nothing and f.default_factory is nothing]
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
@@ -208,8 +220,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(value)}")
         return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
-    if origin in (typing.Union, types.UnionType, dict):
-        return value
+    kind = origin or kind
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is not Any and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):

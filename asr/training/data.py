@@ -17,11 +17,11 @@ from asr.manifest import Utterance, read_manifest
 from asr.phones import PHONE_IDS, strip_stress
 from asr.tokenizer import Tokenizer
 from asr.training.augment import Augmenter
-from asr.training.cache import AudioCache
+from asr.training.cache import AudioCache, Samples
 from asr.training.config import ConfigError, DataConfig
 
 PADDING_STEP = 0.64
-"""Batches are padded to whole steps of so many seconds: the kernels of a CPU are compiled anew for every shape."""
+"""Batches are padded to whole steps of so many seconds, as a CPU's kernels are compiled for every shape."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,19 @@ class Batch:
 
 
 def read_lexicon(path: Path) -> dict[str, tuple[int, ...]]:
-    """First pronunciation of each word of a CMUdict file as phone ids."""
+    """First pronunciation of each word of a CMUdict file, as phone ids. Raises `ConfigError` on others."""
     lexicon: dict[str, tuple[int, ...]] = {}
-    for line in path.read_text(encoding="latin-1").splitlines():
-        word, *phones = line.split("#")[0].split()
-        if "(" not in word:
-            lexicon.setdefault(word, tuple(PHONE_IDS[strip_stress(phone)] for phone in phones))
+    try:
+        lines = path.read_text(encoding="latin-1").splitlines()
+    except OSError as error:
+        raise ConfigError(f"data.lexicon: {path} cannot be read ({error.strerror})") from error
+    for line in lines:
+        word, *phones = line.split("#")[0].split() or ["("]
+        if "(" in word or line.startswith(";;;"):
+            continue
+        if strangers := [phone for phone in phones if strip_stress(phone) not in PHONE_IDS]:
+            raise ConfigError(f"data.lexicon: {path} has {strangers[0]!r} for {word!r}; ARPAbet is needed")
+        lexicon.setdefault(word, tuple(PHONE_IDS[strip_stress(phone)] for phone in phones))
     return lexicon
 
 
@@ -70,7 +77,11 @@ def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...]
 
 
 def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
-    """The utterances of all sources with their weights. Raises `ConfigError` for a source that selects nothing."""
+    """The utterances of all sources with their weights.
+
+    Raises:
+        ConfigError: a source selects nothing, or all utterances are too short or too long.
+    """
     chosen: list[tuple[Utterance, float]] = []
     for entry in config.sources:
         named = {
@@ -88,6 +99,11 @@ def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
             for utterance in picked
             if config.min_seconds <= utterance.duration <= config.max_seconds
         ]
+    if not chosen:
+        raise ConfigError(
+            f"data: no utterance to train on between {config.min_seconds} and {config.max_seconds} s; "
+            "name sources, or change min_seconds and max_seconds"
+        )
     return chosen
 
 
@@ -110,7 +126,7 @@ def make_examples(
 
 
 class BatchPlan:
-    """Which examples form which step: a function of the seed and the epoch alone, whatever the number of processes."""
+    """Which examples form which step: a function of seed and epoch alone, for any number of processes."""
 
     def __init__(self, examples: Sequence[Example], batch_seconds: float, seed: int) -> None:
         self.examples = examples
@@ -148,7 +164,7 @@ def _padded(seconds: float) -> float:
     return math.ceil(seconds / PADDING_STEP) * PADDING_STEP
 
 
-def collate(examples: Sequence[Example], audio: Sequence[np.ndarray]) -> Batch:
+def collate(examples: Sequence[Example], audio: Sequence[Samples]) -> Batch:
     """Pad samples with zeros."""
     longest = max((len(item) for item in audio), default=0) / SAMPLE_RATE
     samples = torch.zeros(len(audio), round(_padded(longest) * SAMPLE_RATE))
@@ -173,7 +189,7 @@ class BatchMaker:
         self.rank, self.world = rank, world
 
     def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
-        """The batch of this process; every utterance's augmentation depends on seed, epoch and place alone."""
+        """The batch of this process; an utterance's augmentation depends on seed, epoch and place alone."""
         mine = range(self.rank, len(indices), self.world)
         examples = [self.plan.examples[indices[at]] for at in mine]
         audio = [

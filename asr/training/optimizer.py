@@ -25,15 +25,20 @@ class Optimizer:
         self._optimizers: list[torch.optim.Optimizer] = []
         if config.name == "muon":
             self._optimizers.append(
-                torch.optim.Muon(matrices, lr=0.0, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+                torch.optim.Muon(
+                    matrices, lr=0.0, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+                )
             )
             matrices = []
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
         groups = [group for group in groups if group["params"]]
         self._optimizers.append(torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True))
 
     def step(self, number: int) -> None:
-        """Move the weights by the gradients, at the rate of step `number` (from 0), and clear the gradients."""
+        """Move the weights by the gradients, at the rate of step `number` (from 0), and clear these."""
         rate = learning_rate(self.config, number)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
@@ -53,7 +58,8 @@ class Optimizer:
 
 def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Hidden matrices, and the rest: vectors, convolutions, heads."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             hidden = parameter.ndim == 2 and "head" not in name and "conditioner" not in name

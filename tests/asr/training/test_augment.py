@@ -1,0 +1,88 @@
+"""Augmentation: what is asked for is what happens, and a seed repeats it."""
+
+import numpy as np
+import pytest
+from samples import bursts, tones, write_wav
+
+from asr.training.augment import Augmenter, change_speed, mix_at_snr, room_response
+from asr.training.cache import AudioCache
+from asr.training.config import AugmentConfig
+
+OFF = AugmentConfig(speed=(1.0, 1.0), noise_probability=0.0, room_probability=0.0, gain_db=(0.0, 0.0))
+ALL = AugmentConfig(noise_probability=1.0, room_probability=1.0)
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("noise")
+    files = tuple(
+        write_wav(folder / f"{i}.wav", 0.1 + bursts(seconds, i)) for i, seconds in enumerate((0.3, 3.0))
+    )
+    return AudioCache.build(files, folder / "cache"), files
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.5, 30.0])
+def test_noise_is_added_at_the_ratio_asked_for(snr_db):
+    speech, noise = tones(1.0, 1), bursts(1.0, 2) + 0.01
+    added = mix_at_snr(speech, noise, snr_db).astype(np.float64) - speech
+    assert 10 * np.log10(np.mean(speech.astype(np.float64) ** 2) / np.mean(added**2)) == pytest.approx(
+        snr_db, abs=0.05
+    )
+    assert np.corrcoef(added, noise)[0, 1] > 0.999
+
+
+def test_silent_noise_and_silent_speech_change_nothing():
+    speech, silence = tones(0.5, 1), np.zeros(8000, np.float32)
+    assert mix_at_snr(speech, silence, 10.0) is speech
+    assert mix_at_snr(silence, speech, 10.0) is silence
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.95, 1.1])
+def test_speed_changes_length_and_pitch(factor):
+    time = np.arange(16_000) / 16_000
+    changed = change_speed(np.sin(2 * np.pi * 500 * time).astype(np.float32), factor)
+    assert abs(len(changed) - 16_000 / factor) <= 2
+    spectrum = np.abs(np.fft.rfft(changed * np.hanning(len(changed))))
+    assert spectrum.argmax() * 16_000 / len(changed) == pytest.approx(500 * factor, abs=2)
+
+
+def test_no_change_of_speed_is_no_change():
+    sound = tones(0.5, 2)
+    assert change_speed(sound, 1.0) is sound
+
+
+def test_a_room_begins_with_the_direct_path():
+    tails = []
+    for seed in range(60):
+        response = room_response(np.random.default_rng(seed))
+        assert np.isfinite(response).all()
+        assert response[0] == 1.0 == np.abs(response).max()
+        assert len(response) <= 8000
+        tails.append(float((response[1:] ** 2).sum()))
+    assert min(tails) < 0.5 * max(tails)
+
+
+def test_a_seed_repeats_the_chain(noise):
+    augmenter, sound = Augmenter(ALL, *noise), tones(1.0, 3)
+    first = augmenter(sound, np.random.default_rng(1))
+    assert np.array_equal(first, augmenter(sound, np.random.default_rng(1)))
+    other = augmenter(sound, np.random.default_rng(2))
+    assert len(first) != len(other) or not np.array_equal(first, other)
+
+
+def test_samples_stay_in_range_and_finite(noise):
+    augmenter = Augmenter(ALL, *noise)
+    loud = np.sign(tones(0.4, 5))
+    for seed in range(20):
+        changed = augmenter(loud, np.random.default_rng(seed))
+        assert changed.dtype == np.float32
+        assert np.isfinite(changed).all()
+        assert np.abs(changed).max() <= 1.0 + 1e-6
+        assert len(loud) / 1.11 < len(changed) < len(loud) / 0.89
+    assert not augmenter(np.zeros(4000, np.float32), np.random.default_rng(0)).any()
+
+
+def test_all_off_changes_nothing(noise):
+    sound = 0.5 * tones(0.5, 6)
+    np.testing.assert_allclose(Augmenter(OFF, *noise)(sound, np.random.default_rng(0)), sound, rtol=1e-6)
+    assert len(Augmenter(ALL, None, ())(sound, np.random.default_rng(0)))
