@@ -16,7 +16,7 @@ _BINARY_MAGIC = b"mmap lm http://kheafield.com/code"
 
 
 def read_vocabulary(path: Path) -> list[str]:
-    """The words of an ARPA file (gzipped or not) or a KenLM binary, without marks; empty if none are stored."""
+    """The words of an ARPA file (gzipped or not) or KenLM binary, without marks; empty if none are stored."""
     with path.open("rb") as file:
         binary = file.read(len(_BINARY_MAGIC)) == _BINARY_MAGIC
     words = _binary_words(path) if binary else _arpa_words(path)

@@ -1,0 +1,1 @@
+"""Training of the acoustic model: data, augmentation, the loop, checkpoints."""

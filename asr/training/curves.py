@@ -32,7 +32,9 @@ def plot_curves(log: Path, out: Path) -> None:
     losses.set(xlabel="hours of audio seen", ylabel="loss, nats an utterance", yscale="log")
     scored = [row for row in rows if row["dev_wer"]]
     for column, label in (("dev_wer", "word error rate, greedy"), ("dev_per", "phone error rate, greedy")):
-        errors.plot([float(r["hours"]) for r in scored], [100 * float(r[column]) for r in scored], "o-", label=label)
+        errors.plot(
+            [float(r["hours"]) for r in scored], [100 * float(r[column]) for r in scored], "o-", label=label
+        )
     errors.set(xlabel="hours of audio seen", ylabel="% on dev", ylim=(0, 100))
     for axes in (losses, errors):
         axes.grid(alpha=0.3)

@@ -38,7 +38,11 @@ def _greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
 
 @torch.inference_mode()
 def evaluate(
-    model: ConformerCTC, examples: Sequence[Example], cache: AudioCache, tokenizer: Tokenizer, batch_seconds: float
+    model: ConformerCTC,
+    examples: Sequence[Example],
+    cache: AudioCache,
+    tokenizer: Tokenizer,
+    batch_seconds: float,
 ) -> DevScores:
     """Greedy word error rate, and phone error rate where every word has a pronunciation."""
     device = next(model.parameters()).device
@@ -49,7 +53,10 @@ def evaluate(
         batch = collate([examples[i] for i in indices], [cache[examples[i].audio] for i in indices])
         output = model(batch.samples.to(device), batch.lengths.to(device))
         rows = zip(
-            indices, _greedy(output.log_probs, output.lengths), _greedy(output.phone_log_probs, output.lengths), strict=True
+            indices,
+            _greedy(output.log_probs, output.lengths),
+            _greedy(output.phone_log_probs, output.lengths),
+            strict=True,
         )
         for index, tokens, phone_row in rows:
             texts[index], phones[index] = tokenizer.decode(tokens), phone_row
@@ -57,7 +64,9 @@ def evaluate(
     spoken = [(e, p) for e, p in zip(examples, phones, strict=True) if e.phones]
     return DevScores(
         wer=jiwer.wer([e.text for e in examples], texts),
-        phone_error_rate=jiwer.wer([_names(e.phones) for e, _ in spoken], [_names(p) for _, p in spoken]) if spoken else 0.0,
+        phone_error_rate=jiwer.wer([_names(e.phones) for e, _ in spoken], [_names(p) for _, p in spoken])
+        if spoken
+        else 0.0,
         sample=texts[0] if texts else "",
     )
 

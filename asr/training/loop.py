@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import time
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from asr.features import SpecAugmentConfig, spec_augment
+from asr.files import write_text_atomic
 from asr.model import ConformerCTC
 from asr.tokenizer import Tokenizer
+from asr.training.attention import AttentionDecoder
 from asr.training.cache import AudioCache
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
 from asr.training.config import AugmentConfig, TrainConfig
@@ -26,7 +30,21 @@ from asr.training.optimizer import Optimizer, learning_rate
 
 log = logging.getLogger(__name__)
 
-LOG_FIELDS = ("step", "epoch", "hours", "minutes", "rate", "loss", "final", "intermediate", "phone", "dev_wer", "dev_per")
+LOG_FIELDS = (
+    "step",
+    "epoch",
+    "hours",
+    "minutes",
+    "rate",
+    "loss",
+    "final",
+    "intermediate",
+    "phone",
+    "dev_wer",
+    "dev_per",
+)
+ATTENTION = "attention_decoder."
+"""Prefix of the attention decoder's weights in a checkpoint."""
 
 
 @dataclass
@@ -44,7 +62,9 @@ class Trainer:
     def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: BatchMaker) -> None:
         self.config, self.team, self.model, self.batches = config, team, model, batches
         self.folder = Path(config.run.out)
-        self.optimizer = Optimizer(model, config.optimizer)
+        self.attention = _attention_decoder(config, model).to(team.device) if config.loss.attention else None
+        self.trained = nn.ModuleList([model, *([self.attention] if self.attention else [])])
+        self.optimizer = Optimizer(self.trained, config.optimizer)
         self.best = BestWeights(self.folder, config.run.keep_best)
         self.progress = Progress()
         self.meter = Meter(torch.zeros(4))
@@ -57,8 +77,12 @@ class Trainer:
         if found is None:
             return False
         weights, optimizer, self.progress = found
-        self.model.load_state_dict(weights)
+        if self.attention is not None:
+            self.attention.load_state_dict(_named_with(ATTENTION, weights))
+        self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(ATTENTION)})
         self.optimizer.load_state_dict(optimizer)
+        if self.team.leads:
+            self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
         log.info("resumed at step %d", self.progress.step)
         return True
 
@@ -77,12 +101,17 @@ class Trainer:
                 if self.team.leads:
                     scores = evaluate(self.model, dev, dev_cache, tokenizer, self.config.data.batch_seconds)
                     self.best.offer(scores.wer, self.progress.step, self.model.state_dict())
-                    log.info("dev WER %.1f%% PER %.1f%%: %s", 100 * scores.wer, 100 * scores.phone_error_rate, scores.sample)
+                    log.info(
+                        "dev WER %.1f%% PER %.1f%%: %s",
+                        100 * scores.wer,
+                        100 * scores.phone_error_rate,
+                        scores.sample,
+                    )
                 self.team.wait()
             if self.progress.step % run.log_steps == 0 or done:
                 self._log(*((scores.wer, scores.phone_error_rate) if scores else (None, None)))
             if self.team.leads and (done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes):
-                save_checkpoint(self.folder, self.model.state_dict(), self.optimizer.state_dict(), self.progress)
+                save_checkpoint(self.folder, self._weights(), self.optimizer.state_dict(), self.progress)
                 last_checkpoint = time.monotonic()
 
     def step(self, batch: Batch, utterances: int, epoch: int, position: int) -> None:
@@ -92,18 +121,25 @@ class Trainer:
         torch.manual_seed(seed)
         if len(batch.lengths):
             losses = self._losses(batch, torch.Generator().manual_seed(seed))
-            (losses[0] / utterances).backward()
+            torch.autograd.backward(losses[0] / utterances)
             self.meter.losses += losses.detach().float().cpu()
-        self.team.sum_gradients(self.model)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
+        self.team.sum_gradients(self.trained)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.optimizer.clip_norm)
         if torch.isfinite(norm):
             self.optimizer.step(number)
         else:
             log.warning("step %d: gradient is not finite; step left out", number)
-            self.model.zero_grad(set_to_none=True)
+            self.trained.zero_grad(set_to_none=True)
         self.meter.utterances += utterances
         self.meter.seconds += float(batch.lengths.sum()) / 16_000
         self.progress = Progress(number + 1, epoch, position + 1)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """All that is trained as one table, the attention decoder's weights under a prefix."""
+        weights = dict(self.model.state_dict())
+        if self.attention is not None:
+            weights |= {ATTENTION + name: tensor for name, tensor in self.attention.state_dict().items()}
+        return weights
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         device, run = self.team.device, self.config.run
@@ -111,7 +147,7 @@ class Trainer:
         features = spec_augment(features, lengths, _masks(self.config.augment), generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
             output = self.model.encode(features, lengths)
-        losses = training_loss(output, batch, self.config.loss)
+            losses = training_loss(output, batch, self.config.loss, self.attention)
         return torch.stack((losses.total, losses.final, losses.intermediate, losses.phone))
 
     def _prefetched(self) -> Iterator[tuple[int, int, list[int], Batch]]:
@@ -135,13 +171,46 @@ class Trainer:
             return
         minutes = (time.monotonic() - self.started) / 60
         rate = learning_rate(self.config.optimizer, self.progress.step - 1)
-        row = (self.progress.step, self.progress.epoch, f"{self.hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *losses, dev_wer, dev_per)
+        row = (
+            self.progress.step,
+            self.progress.epoch,
+            f"{self.hours:.3f}",
+            f"{minutes:.2f}",
+            f"{rate:.6f}",
+            *losses,
+            dev_wer,
+            dev_per,
+        )
         log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
         append_row(self.folder / "log.csv", LOG_FIELDS, row)
 
 
+def _attention_decoder(config: TrainConfig, model: ConformerCTC) -> AttentionDecoder:
+    torch.manual_seed(config.run.seed + 1)
+    return AttentionDecoder(model.config.encoder.dim, model.config.vocab_size)
+
+
+def _named_with(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
 def _masks(config: AugmentConfig) -> SpecAugmentConfig:
-    return SpecAugmentConfig(config.band_masks, config.band_width, config.time_masks_per_second, config.time_width)
+    return SpecAugmentConfig(
+        config.band_masks, config.band_width, config.time_masks_per_second, config.time_width
+    )
+
+
+def rewind_log(file: Path, step: int) -> float:
+    """Drop the rows beyond a step, which will be written anew; returns the hours of audio seen until then."""
+    if not file.is_file():
+        return 0.0
+    with file.open(newline="") as lines:
+        header, *rows = list(csv.reader(lines)) or [list(LOG_FIELDS)]
+    kept = [row for row in rows if row and int(row[0]) <= step]
+    out = io.StringIO()
+    csv.writer(out).writerows([header, *kept])
+    write_text_atomic(file, out.getvalue())
+    return float(kept[-1][LOG_FIELDS.index("hours")]) if kept else 0.0
 
 
 def append_row(file: Path, header: tuple[str, ...], row: tuple[object, ...]) -> None:

@@ -43,19 +43,23 @@ class Corpus:
 def train(config: TrainConfig, resume: bool = False) -> Path:
     """Train as configured; returns the model folder with the averaged best weights.
 
-    Raises `ConfigError` when data is missing or a finished or begun run would be overwritten without `resume`.
+    Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
     """
     torch.set_num_threads(config.run.threads)
     folder = Path(config.run.out)
     if not resume and (folder / "checkpoint.pt").exists():
-        raise ConfigError(f"{folder} holds a run already; continue it with --resume or choose another run.out")
+        raise ConfigError(
+            f"{folder} holds a run already; continue it with --resume or choose another run.out"
+        )
     with join_team(config.run.device) as team:
         corpus = _lead_first(team, config)
         torch.manual_seed(config.run.seed)
         model = ConformerCTC(model_config(config, len(corpus.tokenizer))).to(team.device)
         plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
         augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
-        trainer = Trainer(config, team, model, BatchMaker(plan, corpus.audio, augmenter, team.rank, team.world))
+        trainer = Trainer(
+            config, team, model, BatchMaker(plan, corpus.audio, augmenter, team.rank, team.world)
+        )
         if resume:
             trainer.resume()
         trainer.run(corpus.dev, corpus.dev_audio, corpus.tokenizer)
@@ -110,10 +114,12 @@ def load_corpus(config: TrainConfig) -> Corpus:
     lexicon = read_lexicon(root / data.lexicon)
     train_examples = make_examples(chosen, tokenizer, lexicon)
     dev = make_examples([(u, 1.0) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
-    cache = Path(data.cache)
-    noise_folder = root / data.noise
-    noise_files = tuple(sorted(f for f in noise_folder.iterdir() if f.suffix in NOISE_ENDINGS)) if data.noise else ()
-    log.info("%d training utterances, %.1f h", len(train_examples), sum(e.seconds for e in train_examples) / 3600)
+    if not dev:
+        raise ConfigError(f"data.dev: {root / data.dev} has no utterance with a text; checkpoints need some")
+    cache, noise_files = Path(data.cache), _noise_files(data)
+    log.info(
+        "%d training utterances, %.1f h", len(train_examples), sum(e.seconds for e in train_examples) / 3600
+    )
     return Corpus(
         tokenizer,
         train_examples,
@@ -125,12 +131,23 @@ def load_corpus(config: TrainConfig) -> Corpus:
     )
 
 
+def _noise_files(data: DataConfig) -> tuple[Path, ...]:
+    folder = Path(data.root) / data.noise
+    if not data.noise:
+        return ()
+    if not folder.is_dir():
+        raise ConfigError(f'data.noise: {folder} is no folder; set data.noise="" to train without noise')
+    return tuple(sorted(file for file in folder.iterdir() if file.suffix in NOISE_ENDINGS))
+
+
 def _text_lines(data: DataConfig, utterances: list[Utterance]) -> Iterator[str]:
     """Lines for the tokenizer: the transcripts, and every 20th line of the texts."""
     yield from (utterance.text for utterance in utterances)
     accepted = set(ALPHABET + " ")
     for name in data.text:
         path = Path(data.root) / name
+        if not path.is_file():
+            raise ConfigError(f"data.text: {path}: no such text")
         opener = lzma.open if path.suffix == ".xz" else open
         with opener(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines):
