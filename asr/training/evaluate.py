@@ -28,7 +28,7 @@ class DevScores:
 
 def collapse(classes: Sequence[int]) -> list[int]:
     """A greedy CTC path without repeats and blanks."""
-    return [c for before, c in zip([0, *classes[:-1]], classes, strict=True) if c not in (0, before)]
+    return [c for before, c in zip([0, *classes], classes, strict=False) if c not in (0, before)]
 
 
 def _greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
