@@ -1,7 +1,8 @@
 """Made once for all tests: a tokenizer, a model folder and a corpus, all tiny and all made up."""
 
+import numpy as np
 import pytest
-from samples import lines, write_corpus
+from samples import bursts, lines, tones, write_corpus
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def tokenizer(tokenizer_file):
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory, tokenizer_file):
-    """A whole model folder with random weights: blank on digital silence, some tokens on noise."""
+    """A whole model folder with random weights, which hears blanks in digital silence and tokens in sound."""
     import shutil
 
     import torch
@@ -36,16 +37,30 @@ def model_folder(tmp_path_factory, tokenizer_file):
     folder = tmp_path_factory.mktemp("models") / "tiny"
     torch.manual_seed(3)
     model = ConformerCTC(SIZES["tiny"]).eval()
-    with torch.inference_mode():
-        model.head.linear.weight *= 6
-        silence = model(torch.zeros(1, 32_000), torch.tensor([32_000])).log_probs[0]
-        model.head.linear.bias[0] += (silence[:, 1:].max() - silence[:, 0].min()) + 6.0
+    listen_for_sound(model)
     save_model(model, folder)
     shutil.copyfile(tokenizer_file, folder / "tokenizer.model")
     (folder.parent / "text.txt").write_text("\n".join(lines(100)))
     train([folder.parent / "text.txt"], folder / "lm.bin", EstimateOptions(order=2, prune=(0,)))
     save_decoding_options(DecodingOptions(beam=4, lm_weight=0.3, word_bonus=0.5), folder)
     return folder
+
+
+def listen_for_sound(model):
+    """Turn the last layer so that silence is surely blank and half of the frames of sound are not."""
+    import torch
+
+    sound = torch.from_numpy(np.concatenate([tones(3.0, 1), bursts(3.0, 2), tones(3.0, 3)]))[None]
+    with torch.inference_mode():
+        heard = model(sound, torch.tensor([sound.shape[1]])).states[-1][0]
+        silence = model(torch.zeros(1, 32_000), torch.tensor([32_000])).states[-1][0].mean(0)
+        linear, middle = model.head.linear, heard.mean(0)
+        away = silence - middle
+        linear.weight *= 10
+        linear.weight[0] = 60 * away / away.square().sum()
+        linear.bias.copy_(-linear.weight @ middle)
+        logits = linear(heard)
+        linear.bias[0] += (logits[:, 1:].amax(1) - logits[:, 0]).median()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,137 @@
+"""Many recordings: which are meant, where transcripts go, and that one failure stops nothing."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from samples import tones, write_wav
+
+from asr.audio import AudioError
+from asr.batch import Failure, InputError, Job, find_audio, pending, plan_jobs, run_jobs
+from asr.progress import audio_progress
+from asr.result import Result, Segment
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b.wav", "a.FLAC", "notes.txt", "deep/c.mp3", "deep/er/d.ogg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    return tmp_path / "in"
+
+
+def heard(audio):
+    if "bad" in audio:
+        raise AudioError(f"{audio}: damaged")
+    return Result((Segment(f"text of {Path(audio).name}", 0.0, 1.0),), 1.0, audio=audio)
+
+
+def test_folders_are_searched_files_are_taken_as_they_are(tree):
+    assert find_audio([str(tree)], recursive=False) == [
+        (str(tree / "a.FLAC"), Path("a.FLAC")),
+        (str(tree / "b.wav"), Path("b.wav")),
+    ]
+    assert [str(below) for _, below in find_audio([str(tree)], recursive=True)] == [
+        "a.FLAC",
+        "b.wav",
+        "deep/c.mp3",
+        "deep/er/d.ogg",
+    ]
+    odd = [str(tree / "notes.txt"), "-", "missing.wav"]
+    assert [audio for audio, _ in find_audio(odd, recursive=False)] == odd
+
+
+def test_a_folder_without_recordings_is_refused(tree):
+    (tree / "none").mkdir()
+    with pytest.raises(InputError, match="--recursive"):
+        find_audio([str(tree / "none")], recursive=False)
+    with pytest.raises(InputError, match="without recordings") as caught:
+        find_audio([str(tree / "none")], recursive=True)
+    assert "--recursive" not in str(caught.value)
+
+
+def test_transcripts_keep_their_folders(tree, tmp_path):
+    jobs = plan_jobs([str(tree)], True, ["txt", "srt"], tmp_path / "out")
+    assert [path for job in jobs for _, path in job.outputs] == [
+        tmp_path / "out" / name
+        for name in (
+            "a.txt", "a.srt", "b.txt", "b.srt", "deep/c.txt", "deep/c.srt", "deep/er/d.txt", "deep/er/d.srt",
+        )
+    ]  # fmt: skip
+    assert plan_jobs([str(tree / "b.wav")] * 2, False, ["txt"], None) == [Job(str(tree / "b.wav"))]
+
+
+def test_what_cannot_be_meant_is_refused(tree, tmp_path):
+    (tree / "b.ogg").touch()
+    with pytest.raises(InputError, match=r"b\.txt"):
+        plan_jobs([str(tree)], False, ["txt"], tmp_path)
+    with pytest.raises(InputError, match="'doc'; accepted are txt"):
+        plan_jobs([str(tree)], False, ["txt", "doc"], tmp_path)
+    with pytest.raises(InputError, match="add -o DIR"):
+        plan_jobs([str(tree)], False, ["txt", "srt"], None)
+
+
+def test_only_what_is_missing_is_pending(tmp_path):
+    paths = [tmp_path / name for name in ("a.txt", "a.srt", "b.txt", "b.srt")]
+    whole, half = (Job(n, (("txt", t), ("srt", s))) for n, t, s in (("a", *paths[:2]), ("b", *paths[2:])))
+    shown = Job("c")
+    for path in paths[:3]:
+        path.touch()
+    assert pending([whole, half, shown], overwrite=False) == [half, shown]
+    assert pending([whole, half, shown], overwrite=True) == [whole, half, shown]
+
+
+def test_one_failure_stops_nothing(tmp_path):
+    shown = []
+    jobs = [Job("one"), Job("bad"), Job("two", (("txt", tmp_path / "deep" / "two.txt"),)), Job("three")]
+    failures = run_jobs(jobs, ["txt"], heard, lambda *given: shown.append(given[-1]))
+    assert failures == [Failure("bad", "bad: damaged")]
+    assert shown == ["text of one\n", "text of three\n"]
+    assert (tmp_path / "deep" / "two.txt").read_text() == "text of two\n"
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["two.txt"]
+
+
+def test_an_output_that_cannot_be_written_is_a_failure(tmp_path):
+    (tmp_path / "file").touch()
+    jobs = [
+        Job("one", (("txt", tmp_path / "file" / "one.txt"),)),
+        Job("two", (("txt", tmp_path / "two.txt"),)),
+    ]
+    (failure,) = run_jobs(jobs, ["txt"], heard, print)
+    assert failure.audio == "one"
+    assert str(tmp_path / "file") in failure.reason
+    assert (tmp_path / "two.txt").exists()
+
+
+class Terminal(io.StringIO):
+    """Where a progress bar shows."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_progress_bar_leaves_standard_output_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    names = ["plain.wav", "[/b].wav"]  # the second would be faulty markup
+    for name in names:
+        write_wav(tmp_path / name, tones(0.5))
+    output = sys.stdout
+    with audio_progress(["missing.wav", *names]) as on_progress:
+        on_progress("missing.wav")(0.1)
+        for name in names:
+            on_progress(name)(0.5)
+            assert sys.stdout is output
+            print("said")
+    assert capsys.readouterr().out == "said\nsaid\n"
+    assert "[/b].wav (" in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_without_a_terminal_there_is_no_bar(shown, capsys):
+    with audio_progress(["missing.wav"], shown) as on_progress:
+        on_progress("missing.wav")(1.0)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
