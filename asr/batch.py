@@ -102,9 +102,9 @@ def run_jobs(
     jobs: Sequence[Job],
     formats: Sequence[str],
     transcribe: Callable[[str], Result],
-    show: Callable[[str], None],
+    show: Callable[[str, str], None],
 ) -> list[Failure]:
-    """Transcribe each job and write or show it; a recording that fails is reported and the others go on."""
+    """Transcribe each job and write it or `show(audio, text)`; one that fails is reported and the others go on."""
     failures = []
     for job in jobs:
         try:
@@ -116,7 +116,7 @@ def run_jobs(
             failures.append(Failure(job.audio, str(error)))
             continue
         if not job.outputs:
-            show(WRITERS[formats[0]](result))
+            show(job.audio, WRITERS[formats[0]](result))
     return failures
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 app = typer.Typer(
     name="onoma",
@@ -163,13 +163,24 @@ def _transcribe_jobs(
             jobs,
             formats,
             lambda audio: recognizer.transcribe(audio, options, on_progress(audio)),
-            lambda text: typer.echo(text, nl=False),
+            _shower(named=len(jobs) > 1 and not quiet),
         )
     if failures and len(jobs) > 1:
         typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
         for failure in failures:
             typer.echo(f"  {failure.audio}", err=True)
     return len(failures)
+
+
+def _shower(named: bool) -> Callable[[str, str], None]:
+    """Prints transcripts on standard output; the names of many recordings go to standard error, beside them."""
+
+    def show(audio: str, text: str) -> None:
+        if named:
+            typer.echo(audio, err=True)
+        typer.echo(text, nl=False)
+
+    return show
 
 
 @app.command(epilog="Example: onoma score test.jsonl transcripts --align")

@@ -21,6 +21,7 @@ from asr.phones import PHONES
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.model"
+PHONES_FILE = "phones.txt"
 
 
 class ModelError(ValueError):
@@ -212,7 +213,7 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
 
 
 def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write `config.json` and the weights, floating-point tensors as `dtype`, into a model folder."""
+    """Write settings, phone table and the weights, these as `dtype`, into a model folder."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().to(dtype).contiguous()
@@ -222,17 +223,20 @@ def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.flo
     partial = folder / (WEIGHTS_FILE + ".partial")
     save_file(weights, partial)
     partial.replace(folder / WEIGHTS_FILE)
+    write_text_atomic(folder / PHONES_FILE, "\n".join(PHONES) + "\n")
     write_text_atomic(folder / CONFIG_FILE, json.dumps(asdict(model.config), indent=2) + "\n")
 
 
 def load_model(folder: Path) -> ConformerCTC:
     """Read a model folder, in float32 and evaluation mode. Raises `ModelError` saying what is wrong."""
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    needed = (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE)
+    for name in needed:
         if not (folder / name).is_file():
             raise ModelError(
-                f"{folder}: {name} is missing; "
-                f"a model folder holds {CONFIG_FILE}, {WEIGHTS_FILE} and {TOKENIZER_FILE}"
+                f"{folder}: {name} is missing; a model folder holds {', '.join(needed)} and {TOKENIZER_FILE}"
             )
+    if tuple((folder / PHONES_FILE).read_text(encoding="utf-8", errors="replace").split()) != PHONES:
+        raise ModelError(f"{folder / PHONES_FILE}: other phones than this version's; train the model anew")
     model = _empty_model(folder / CONFIG_FILE)
     file = folder / WEIGHTS_FILE
     try:
