@@ -129,6 +129,8 @@ def cut(folder):
 
 DAMAGES = {
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
+    "no phones": (lambda folder: (folder / "phones.txt").unlink(), "phones.txt is missing"),
+    "other phones": (lambda folder: (folder / "phones.txt").write_bytes(b"A\xff"), "other phones"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
     "broken config": (lambda folder: (folder / "config.json").write_text('{"vocab'), "not JSON"),
     "binary config": (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe\x00"), "not JSON"),

@@ -15,12 +15,13 @@ from asr.training.config import (
     AugmentConfig,
     ConfigError,
     DataConfig,
+    LossConfig,
     OptimizerConfig,
     RunConfig,
     SourceConfig,
     TrainConfig,
 )
-from asr.training.loop import Trainer
+from asr.training.loop import Trainer, append_row, rewind_log
 from asr.training.optimizer import Optimizer
 from asr.training.run import model_config, train
 
@@ -52,6 +53,7 @@ def config(corpus, tmp_path_factory):
         size="tiny",
         data=data,
         augment=AugmentConfig(noise_probability=0.5, room_probability=0.5),
+        loss=LossConfig(attention=0.2),
         optimizer=OptimizerConfig(name="muon", total_steps=5, warmup_steps=2),
         run=RunConfig(
             out=str(folder / "whole"), precision="float32", log_steps=1, eval_steps=2, checkpoint_minutes=0.0
@@ -131,6 +133,21 @@ def test_a_broken_run_goes_on_as_if_unbroken(config, finished, tmp_path, monkeyp
     ).read_bytes()
 
 
+def test_a_resumed_log_has_every_step_once(tmp_path):
+    file = tmp_path / "run" / "log.csv"
+    assert rewind_log(file, 3) == 0.0
+    rows = [(step, 0, f"{step / 10:.3f}", None) for step in range(1, 6)]
+    for row in rows:
+        append_row(file, ("step", "epoch", "hours", "dev_wer"), row)
+    whole = file.read_text()
+    assert rewind_log(file, 3) == pytest.approx(0.3)
+    assert file.read_text().splitlines() == whole.splitlines()[:4]
+    for row in rows[3:]:
+        append_row(file, ("step", "epoch", "hours", "dev_wer"), row)
+    assert file.read_text().splitlines() == whole.splitlines()
+    assert rewind_log(file, 0) == 0.0
+
+
 def test_the_seed_decides(config, finished, tmp_path):
     once = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, total_steps=1))
     other = dataclasses.replace(once, run=dataclasses.replace(once.run, out=str(tmp_path / "other"), seed=2))
@@ -158,6 +175,7 @@ def test_two_processes_do_what_one_does(config, finished, tmp_path, monkeypatch)
         config,
         model={"encoder": {"dropout": 0.0}},
         augment=CALM,
+        loss=LossConfig(),
         data=dataclasses.replace(config.data, batch_seconds=3.0),
     )
     single, double = out(calm, str(tmp_path / "single")), out(calm, str(tmp_path / "double"))
@@ -170,7 +188,7 @@ def test_two_processes_do_what_one_does(config, finished, tmp_path, monkeypatch)
     for process in team:
         process.start()
     for process in team:
-        process.join(60)
+        process.join(300)
     assert [process.exitcode for process in team] == [0, 0]
     for row, expected in zip(log_of(double), log_of(single), strict=True):
         assert row["hours"] == expected["hours"]
