@@ -104,7 +104,7 @@ def run_jobs(
     transcribe: Callable[[str], Result],
     show: Callable[[str, str], None],
 ) -> list[Failure]:
-    """Transcribe each job and write it or `show(audio, text)`; one that fails is reported and the others go on."""
+    """Transcribe each job and write it or `show(audio, text)`; a failure is reported and the rest go on."""
     failures = []
     for job in jobs:
         try:

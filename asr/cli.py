@@ -173,7 +173,7 @@ def _transcribe_jobs(
 
 
 def _shower(named: bool) -> Callable[[str, str], None]:
-    """Prints transcripts on standard output; the names of many recordings go to standard error, beside them."""
+    """Print transcripts on standard output; the names of many recordings go to standard error beside them."""
 
     def show(audio: str, text: str) -> None:
         if named:

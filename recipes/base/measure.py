@@ -65,22 +65,26 @@ def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
     best = replace(recognizer.options, greedy=False, lm=True)
     tried: dict[DecodingOptions, float] = {}
 
-    def search(weights: Sequence[float], bonuses: Sequence[float], penalties: Sequence[float]) -> DecodingOptions:
+    def search(
+        weights: Sequence[float], bonuses: Sequence[float], penalties: Sequence[float]
+    ) -> DecodingOptions:
         for weight, bonus, penalty in itertools.product(weights, bonuses, penalties):
-            options = replace(best, lm_weight=round(weight, 3), word_bonus=round(bonus, 3), unk_penalty=penalty)
+            rounded = {"lm_weight": round(weight, 3), "word_bonus": round(bonus, 3), "unk_penalty": penalty}
+            options = replace(best, **rounded)
             if options not in tried:
                 tried[options] = dev.scored(recognizer.decoder(options)).wer
-                print(f"lm_weight {weight:.2f} word_bonus {bonus:.2f} unk {penalty:.0f}: WER {100 * tried[options]:.2f} %")
+                print(f"{rounded}: WER {100 * tried[options]:.2f} %")
         return min(tried, key=lambda options: tried[options])
 
     best = search((0.3, 0.5, 0.7, 0.9), (0.0, 1.5, 3.0), (-5.0,))
     best = search((best.lm_weight,), (best.word_bonus,), (-10.0, -2.0, 0.0))
-    around = (best.lm_weight - 0.1, best.lm_weight, best.lm_weight + 0.1)
-    return search(around, (best.word_bonus - 0.75, best.word_bonus, best.word_bonus + 0.75), (best.unk_penalty,))
+    weights = (best.lm_weight - 0.1, best.lm_weight, best.lm_weight + 0.1)
+    bonuses = (best.word_bonus - 0.75, best.word_bonus, best.word_bonus + 0.75)
+    return search(weights, bonuses, (best.unk_penalty,))
 
 
 def table(recognizer: Recognizer, data: Path, sets: Sequence[str]) -> str:
-    """Rows of a Markdown table: word error rate with its 95 % interval, greedy, beam, beam and language model."""
+    """A Markdown table: word error rate with its 95 % interval, greedy, by beam, and with language model."""
     tuned = recognizer.options
     ways = {
         "greedy": replace(tuned, greedy=True),
@@ -102,7 +106,8 @@ def table(recognizer: Recognizer, data: Path, sets: Sequence[str]) -> str:
 
 def main() -> None:
     """Read the arguments and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("what", choices=("tune", "table"))
     parser.add_argument("model", help="model folder or shipped name")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder")
