@@ -68,12 +68,13 @@ def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
     def search(
         weights: Sequence[float], bonuses: Sequence[float], penalties: Sequence[float]
     ) -> DecodingOptions:
-        for weight, bonus, penalty in itertools.product(weights, bonuses, penalties):
-            rounded = {"lm_weight": round(weight, 3), "word_bonus": round(bonus, 3), "unk_penalty": penalty}
-            options = replace(best, **rounded)
+        for exact_weight, exact_bonus, penalty in itertools.product(weights, bonuses, penalties):
+            weight, bonus = round(exact_weight, 3), round(exact_bonus, 3)
+            options = replace(best, lm_weight=weight, word_bonus=bonus, unk_penalty=penalty)
             if options not in tried:
                 tried[options] = dev.scored(recognizer.decoder(options)).wer
-                print(f"{rounded}: WER {100 * tried[options]:.2f} %")
+                wer = f"WER {100 * tried[options]:.2f} %"
+                print(f"lm_weight {weight:.2f} word_bonus {bonus:.2f} unk {penalty:.0f}: {wer}")
         return min(tried, key=lambda options: tried[options])
 
     best = search((0.3, 0.5, 0.7, 0.9), (0.0, 1.5, 3.0), (-5.0,))
