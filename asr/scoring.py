@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
-import jiwer
-import numpy as np
-from numpy.typing import NDArray
-
 from asr.transcripts import load_transcripts
+from biasing.alignment import ErrorCounts, ScoreError, Texts, count_edits, pair_texts
+from biasing.intervals import Bootstrap, Estimate, estimates, ratio
+from biasing.lists import BiasingList, read_lists, read_vocabulary
+from biasing.metrics import EntityScore, Lists, evaluate
+from biasing.phrases import read_phrases
+from biasing.views import error_line
+
+logger = logging.getLogger(__name__)
 
 BOOTSTRAP_ROUNDS = 1000
-NAMED_IN_ERRORS = 3
 APOSTROPHES = "'\u2019\u02bc"
-
-
-class ScoreError(ValueError):
-    """References and hypotheses that cannot be compared."""
-
-
-@dataclass(frozen=True)
-class ErrorCounts:
-    """Units (words or characters) that were right, replaced, left out and put in."""
-
-    hits: int
-    substitutions: int
-    deletions: int
-    insertions: int
-
-    @property
-    def errors(self) -> int:
-        """All that was wrong."""
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def reference(self) -> int:
-        """Units in the reference."""
-        return self.hits + self.substitutions + self.deletions
-
-    def __add__(self, other: ErrorCounts) -> ErrorCounts:
-        return ErrorCounts(
-            self.hits + other.hits,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
 
 
 @dataclass(frozen=True)
@@ -99,28 +71,19 @@ class Score:
         return bootstrap_interval([one.characters for one in self.utterances], self.seed)
 
 
-def score(
-    refs: Mapping[str, str] | Sequence[str], hyps: Mapping[str, str] | Sequence[str], seed: int = 0
-) -> Score:
+def score(refs: Texts, hyps: Texts, seed: int = 0) -> Score:
     """Compare hypotheses with references after `normalize`; both as {id: text}, or both in the same order.
 
     Raises:
         ScoreError: the utterances are not the same, or the references hold no words.
     """
-    references, hypotheses = _named(refs), _named(hyps)
-    _check_same_ids(references, hypotheses)
-    ids = list(references)
-    ref_texts = [normalize(references[name]) for name in ids]
-    hyp_texts = [normalize(hypotheses[name]) for name in ids]
-    if not any(ref_texts):
+    texts = [(name, normalize(ref), normalize(hyp)) for name, ref, hyp in pair_texts(refs, hyps)]
+    if not any(ref for _, ref, _ in texts):
         raise ScoreError("the references hold no words; there is nothing to count errors against")
-    words = jiwer.process_words(ref_texts, hyp_texts)
-    characters = jiwer.process_characters(ref_texts, hyp_texts)
+    edits = count_edits([ref for _, ref, _ in texts], [hyp for _, _, hyp in texts])
     utterances = tuple(
-        UtteranceScore(name, _counts(word_chunks), _counts(character_chunks), _pairs(word_chunks, ref, hyp))
-        for name, word_chunks, character_chunks, ref, hyp in zip(
-            ids, words.alignments, characters.alignments, words.references, words.hypotheses, strict=True
-        )
+        UtteranceScore(name, one.words, one.characters, one.pairs)
+        for (name, _, _), one in zip(texts, edits, strict=True)
     )
     return Score(utterances, seed)
 
@@ -136,6 +99,60 @@ def score_files(ref: str | Path, hyp: str | Path, seed: int = 0) -> Score:
         return score(load_transcripts(ref), load_transcripts(hyp), seed)
     except ScoreError as error:
         raise ScoreError(f"{ref} and {hyp}: {error}") from error
+
+
+def score_phrase_files(
+    ref: str | Path, hyp: str | Path, lists: Lists, vocabulary: str | Path | None = None
+) -> EntityScore:
+    """Score what was recognized with phrases known, those of `load_phrases` or `load_lists`.
+
+    `vocabulary` is a file of known words, a word a line, to tell errors at unknown words apart.
+
+    Raises:
+        ScoreError: the two do not hold the same utterances, or one has no list.
+        ListsError, TranscriptError: a file cannot be used.
+    """
+    known = None if vocabulary is None else {normalize(word) for word in read_vocabulary(vocabulary)}
+    refs, hyps = (
+        {name: normalize(text) for name, text in load_transcripts(path).items()} for path in (ref, hyp)
+    )
+    try:
+        return evaluate(refs, hyps, lists, known)
+    except ScoreError as error:
+        raise ScoreError(f"{ref} and {hyp}: {error}") from error
+
+
+def load_phrases(path: str | Path) -> list[str]:
+    """Read a phrase file for scoring: the phrases as they are displayed, after `normalize`.
+
+    Raises:
+        PhraseError: not readable.
+        ScoreError: no phrase in it can be used.
+    """
+    found = read_phrases(path)
+    if found.unusable:
+        logger.warning("%s: %d phrases cannot be used and are not scored", path, len(found.unusable))
+    phrases = [words for words in (normalize(entry.display) for entry in found) if words]
+    if not phrases:
+        raise ScoreError(f"{path}: holds no phrase that can be used; give a phrase a line")
+    return phrases
+
+
+def load_lists(path: str | Path) -> dict[str, BiasingList]:
+    """Read biasing lists for scoring, see `biasing.lists.read_lists`, their phrases after `normalize`.
+
+    Raises:
+        ListsError: not readable, or a line of another form.
+    """
+    plain = cache(normalize)
+
+    def all_of(phrases: Iterable[str]) -> tuple[str, ...]:
+        return tuple(words for words in map(plain, phrases) if words)
+
+    return {
+        name: replace(one, phrases=all_of(one.phrases), spoken=all_of(one.spoken or ()))
+        for name, one in read_lists(path).items()
+    }
 
 
 def normalize(text: str) -> str:
@@ -164,31 +181,18 @@ def bootstrap_interval(
     After Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation",
     section 2. The same seed gives the same interval.
     """
-    errors = np.array([one.errors for one in counts], np.float64)
-    lengths = np.array([one.reference for one in counts], np.float64)
-    rng = np.random.default_rng(seed)
-    rates: NDArray[np.float64] = np.empty(rounds)
-    for index in range(rounds):
-        drawn = rng.integers(len(counts), size=len(counts))
-        # A draw of nothing but empty references has one unit to divide by.
-        rates[index] = errors[drawn].sum() / max(1.0, lengths[drawn].sum())
-    low, high = np.quantile(rates, [(1 - coverage) / 2, (1 + coverage) / 2])
-    return float(low), float(high)
+    rate = ratio([one.errors for one in counts], [one.reference for one in counts])
+    found = estimates(rate, len(counts), Bootstrap(rounds, coverage, seed))[0]
+    return found.low, found.high
 
 
 def format_summary(scored: Score) -> str:
     """Return two lines, of the word and the character error rate, with intervals and counts."""
     rows = [
-        ("WER", scored.wer, scored.wer_interval, scored.words, "words"),
-        ("CER", scored.cer, scored.cer_interval, scored.characters, "characters"),
+        ("WER", Estimate(scored.wer, *scored.wer_interval), scored.words, "words"),
+        ("CER", Estimate(scored.cer, *scored.cer_interval), scored.characters, "characters"),
     ]
-    lines = [
-        f"{name} {rate:.2%} (95 % interval {low:.2%} to {high:.2%}): "
-        f"{counts.errors} errors in {counts.reference} {unit}, "
-        f"{counts.substitutions} substituted, {counts.deletions} deleted, {counts.insertions} inserted"
-        for name, rate, (low, high), counts, unit in rows
-    ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{error_line(*row)}\n" for row in rows)
 
 
 def format_alignment(scored: Score, only_errors: bool = False) -> str:
@@ -215,50 +219,3 @@ def _mark(ref: str | None, hyp: str | None) -> str:
     if hyp is None:
         return "D"
     return " " if ref == hyp else "S"
-
-
-def _named(texts: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    if isinstance(texts, Mapping):
-        return dict(texts)
-    return {f"line {number}": text for number, text in enumerate(texts, start=1)}
-
-
-def _check_same_ids(refs: Mapping[str, str], hyps: Mapping[str, str]) -> None:
-    missing = [name for name in refs if name not in hyps]
-    extra = [name for name in hyps if name not in refs]
-    if missing or extra:
-        raise ScoreError(
-            f"not the same utterances: {_some(missing)} only in the references, {_some(extra)} only in the "
-            "hypotheses; give both with the same ids, or as many lines in both"
-        )
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:NAMED_IN_ERRORS])
-    more = ", ..." if len(names) > NAMED_IN_ERRORS else ""
-    return f"{len(names)} ({shown}{more})" if names else "0"
-
-
-def _counts(chunks: Iterable[jiwer.AlignmentChunk]) -> ErrorCounts:
-    counts = dict.fromkeys(("equal", "substitute", "delete", "insert"), 0)
-    for chunk in chunks:
-        counts[chunk.type] += max(
-            chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx
-        )
-    return ErrorCounts(*counts.values())
-
-
-def _pairs(
-    chunks: Iterable[jiwer.AlignmentChunk], ref: Sequence[str], hyp: Sequence[str]
-) -> tuple[tuple[str | None, str | None], ...]:
-    pairs: list[tuple[str | None, str | None]] = []
-    for chunk in chunks:
-        ref_words = ref[chunk.ref_start_idx : chunk.ref_end_idx]
-        hyp_words = hyp[chunk.hyp_start_idx : chunk.hyp_end_idx]
-        if chunk.type == "delete":
-            pairs.extend((word, None) for word in ref_words)
-        elif chunk.type == "insert":
-            pairs.extend((None, word) for word in hyp_words)
-        else:
-            pairs.extend(zip(ref_words, hyp_words, strict=True))
-    return tuple(pairs)

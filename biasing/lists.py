@@ -37,16 +37,8 @@ def read_lists(path: str | Path) -> dict[str, BiasingList]:
         ListsError: not readable, a line of another form, an id used twice, or no line at all.
     """
     source = Path(path)
-    try:
-        content = source.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ListsError(
-            f"{source}: cannot be read ({error.strerror}); give a file with {COLUMNS}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ListsError(f"{source}: not UTF-8 text; give a file with {COLUMNS}") from error
     lists: dict[str, BiasingList] = {}
-    for number, line in enumerate(content.split("\n"), start=1):
+    for number, line in enumerate(_read(source, f"a file with {COLUMNS}").split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{source}, line {number}"
@@ -59,6 +51,28 @@ def read_lists(path: str | Path) -> dict[str, BiasingList]:
     if not lists:
         raise ListsError(f"{source}: holds no lists; give {COLUMNS}")
     return lists
+
+
+def read_vocabulary(path: str | Path) -> frozenset[str]:
+    """Read known words, a word a line; what follows the first word of a line, such as its count, is ignored.
+
+    Raises:
+        ListsError: not readable, or no words.
+    """
+    source = Path(path)
+    words = frozenset(line.split()[0] for line in _read(source, "a word a line").split("\n") if line.strip())
+    if not words:
+        raise ListsError(f"{source}: holds no words; give a word a line")
+    return words
+
+
+def _read(source: Path, wanted: str) -> str:
+    try:
+        return source.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ListsError(f"{source}: cannot be read ({error.strerror}); give {wanted}") from error
+    except UnicodeDecodeError as error:
+        raise ListsError(f"{source}: not UTF-8 text; give {wanted}") from error
 
 
 def _list(columns: list[str], where: str) -> BiasingList:

@@ -50,7 +50,10 @@ def groupings(score: EntityScore) -> dict[str, Callable[[str], str]]:
 def format_summary(score: EntityScore) -> str:
     """Return error rates, then precision, recall and F1, with intervals and counts, a number a line."""
     shown = [name for name in _UNITS if score.vocabulary is not None or "known" not in name]
-    lines = [_error_line(score, name) for name in shown]
+    lines = [
+        error_line(_title(name), score.estimate(name), score.errors(_UNITS[name][0]), _UNITS[name][1])
+        for name in shown
+    ]
     aligned = score.errors("biased") + score.errors("unbiased")
     lines.insert(
         4, f"  (B-WER and U-WER together: {aligned.errors} errors, {score.value('aligned_wer'):.2%})"
@@ -74,6 +77,14 @@ def format_summary(score: EntityScore) -> str:
     if score.empty_references:
         lines.append(f"empty references: {some(score.empty_references)}")
     return "\n".join(lines) + "\n"
+
+
+def error_line(title: str, rate: Estimate, counts: ErrorCounts, unit: str) -> str:
+    """Return an error rate with its interval and what it was counted from."""
+    return (
+        f"{_line(title, rate)}: {counts.errors} errors in {counts.reference} {unit}, "
+        f"{counts.substitutions} substituted, {counts.deletions} deleted, {counts.insertions} inserted"
+    )
 
 
 def format_phrases(score: EntityScore) -> str:
@@ -127,15 +138,6 @@ def _title(name: str) -> str:
         return f"macro {RATES[MACROS[name]].title}"
     title = RATES[name].title
     return f"micro {title}" if name in MEASURES else title
-
-
-def _error_line(score: EntityScore, name: str) -> str:
-    kind, unit = _UNITS[name]
-    counts = score.errors(kind)
-    return (
-        f"{_line(_title(name), score.estimate(name))}: {counts.errors} errors in {counts.reference} {unit}, "
-        f"{counts.substitutions} substituted, {counts.deletions} deleted, {counts.insertions} inserted"
-    )
 
 
 def _line(title: str, found: Estimate) -> str:

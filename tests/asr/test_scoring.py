@@ -14,12 +14,16 @@ from asr.scoring import (
     bootstrap_interval,
     format_alignment,
     format_summary,
+    load_lists,
+    load_phrases,
     normalize,
     score,
     score_files,
+    score_phrase_files,
 )
 from asr.transcripts import TranscriptError, load_transcripts
 from asr.writers import WRITERS
+from biasing import views
 
 
 def edit_distance(ref, hyp) -> int:
@@ -259,3 +263,52 @@ def test_different_utterances_are_not_compared(tmp_path):
         score_files(ref, hyp)
     with pytest.raises(ScoreError, match="no words"):
         score(["...", ""], ["a", "b"])
+
+
+def write_phrase_set(folder):
+    """Write references, hypotheses, a phrase file and biasing lists that say the same."""
+    (folder / "ref.trn").write_text("Call Zo\u00eb O\u2019Neil! (u1)\nthe office (u2)\n", encoding="utf-8")
+    (folder / "hyp.trn").write_text("call zoe o'neil (u1)\nthe zoe brahms (u2)\n")
+    (folder / "phrases.txt").write_text(
+        "# names\nZo\u00eb O'Neil\t3\nBrahms\nGda\u0144sk\n\u4e2d\n", encoding="utf-8"
+    )
+    rows = [("u1", ["ZOË O'NEIL"], ["ZOË O'NEIL", "Brahms"]), ("u2", [], ["Brahms", "Gdańsk", "…"])]
+    lines = ["\t".join([name, "", json.dumps(spoken), json.dumps(known)]) for name, spoken, known in rows]
+    (folder / "lists.tsv").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "known.txt").write_text("Call 9\nthe 8\noffice 7\n")
+    return folder / "ref.trn", folder / "hyp.trn"
+
+
+def test_phrases_are_scored_after_normalising_everything(tmp_path, caplog):
+    ref, hyp = write_phrase_set(tmp_path)
+    known = load_phrases(tmp_path / "phrases.txt")
+    assert sorted(known) == ["brahms", "gdansk", "zoe o'neil"]
+    assert "1 phrases cannot be used" in caplog.text
+    lists = load_lists(tmp_path / "lists.tsv")
+    assert lists["u2"].phrases == ("brahms", "gdansk")
+    shared = score_phrase_files(ref, hyp, known, tmp_path / "known.txt")
+    by_utterance = score_phrase_files(ref, hyp, lists, tmp_path / "known.txt")
+    assert shared == by_utterance
+    assert (shared.totals.hits, shared.totals.misses, shared.totals.false_accepts) == (1, 0, 1)
+    assert shared.errors("unknown") == ErrorCounts(2, 0, 0, 1)
+    assert shared.never_spoken == ("brahms", "gdansk")
+
+
+def test_the_score_of_phrases_begins_with_that_of_the_texts(tmp_path):
+    ref, hyp = write_phrase_set(tmp_path)
+    summary = views.format_summary(score_phrase_files(ref, hyp, ["zoe"]))
+    assert summary.startswith(format_summary(score_files(ref, hyp)))
+
+
+def test_files_without_phrases_or_without_lists_are_named(tmp_path):
+    ref, hyp = write_phrase_set(tmp_path)
+    (tmp_path / "phrases.txt").write_text("# none\n")
+    with pytest.raises(ScoreError, match=r"phrases\.txt: holds no phrase that can be used"):
+        load_phrases(tmp_path / "phrases.txt")
+    lists = load_lists(tmp_path / "lists.tsv")
+    del lists["u2"]
+    with pytest.raises(ScoreError, match=r"ref\.trn and .*hyp\.trn: 1 \('u2'\) utterances have no biasing"):
+        score_phrase_files(ref, hyp, lists)
+    (tmp_path / "empty").touch()
+    with pytest.raises(ValueError, match=r"empty: holds no words; give a word a line"):
+        score_phrase_files(ref, hyp, ["zoe"], tmp_path / "empty")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from biasing.lists import BiasingList, ListsError, read_lists
+from biasing.lists import BiasingList, ListsError, read_lists, read_vocabulary
 
 
 def row(name: str, text: str, spoken: list[str], phrases: list[str]) -> str:
@@ -46,6 +46,15 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, content, words):
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_known_words_are_the_first_of_each_line(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("the 900\r\n\nof\t800\nzoë\n", encoding="utf-8")
+    assert read_vocabulary(path) == {"the", "of", "zoë"}
+    path.write_text("\n")
+    with pytest.raises(ListsError, match=r"words\.txt: holds no words"):
+        read_vocabulary(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
