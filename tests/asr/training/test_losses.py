@@ -96,7 +96,7 @@ def test_optimizers_lower_a_loss_and_remember(name):
             loss = ((model(inputs) - inputs[:, :2]) ** 2).mean()
             loss.backward()
             optimizer.step(number)
-            losses.append(float(loss))
+            losses.append(loss.item())
         return losses
 
     inputs = torch.randn(20, 6, generator=torch.Generator().manual_seed(5))
