@@ -1,4 +1,4 @@
-"""A progress bar by seconds of audio, on a terminal only."""
+"""Progress bars, on a terminal only: by seconds of audio, and by steps of a training."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callab
             return advance
 
         yield start
+
+
+@contextmanager
+def step_progress(begun: int, total: int, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many steps of `total` are done; a bar on standard error shows it."""
+    if not shown or not sys.stderr.isatty():
+        yield _ignore
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=total, completed=begun)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _ignore(_done: float) -> None:

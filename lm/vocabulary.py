@@ -47,7 +47,7 @@ def _arpa_words(path: Path) -> Iterator[str]:
 class Lookahead:
     """For the beginning of a word, the score of the best word that it may become (Ortmanns et al. 1996).
 
-    A search that learns a word's score only at its end follows letters that lead nowhere; this tells it early.
+    A search that learns a word's score only at its end follows letters that lead nowhere.
     """
 
     def __init__(self, words: Sequence[str], scores: Sequence[float]) -> None:

@@ -73,11 +73,9 @@ class BestWeights:
         for _, dropped in entries[self.keep :]:
             self._file(dropped).unlink(missing_ok=True)
 
-    def average(self) -> Weights | None:
-        """Mean of the kept weights, or None when none are kept."""
-        loaded = [load_file(self._file(step)) for _, step in self.entries()]
-        if not loaded:
-            return None
+    def average(self, count: int) -> Weights:
+        """Mean of the best `count` weights; there must be that many entries."""
+        loaded = [load_file(self._file(step)) for _, step in self.entries()[:count]]
         return {
             name: torch.stack([weights[name].float() for weights in loaded]).mean(0) for name in loaded[0]
         }

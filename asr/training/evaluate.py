@@ -26,6 +26,17 @@ class DevScores:
     """What was heard in the first utterance."""
 
 
+@dataclass(frozen=True)
+class DevSet:
+    """What a model is scored on while it trains."""
+
+    examples: Sequence[Example]
+    audio: AudioCache
+    tokenizer: Tokenizer
+    batch_seconds: float
+    """Audio that goes through the model at once."""
+
+
 def collapse(classes: Sequence[int]) -> list[int]:
     """A greedy CTC path without repeats and blanks."""
     return [c for before, c in zip([0, *classes], classes, strict=False) if c not in (0, before)]
@@ -37,19 +48,14 @@ def _greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def evaluate(
-    model: ConformerCTC,
-    examples: Sequence[Example],
-    cache: AudioCache,
-    tokenizer: Tokenizer,
-    batch_seconds: float,
-) -> DevScores:
+def evaluate(model: ConformerCTC, dev: DevSet) -> DevScores:
     """Greedy word error rate, and phone error rate where every word has a pronunciation."""
+    examples, cache, tokenizer = dev.examples, dev.audio, dev.tokenizer
     device = next(model.parameters()).device
     model.eval()
     texts: list[str] = [""] * len(examples)
     phones: list[list[int]] = [[]] * len(examples)
-    for indices in _batches(examples, batch_seconds):
+    for indices in _batches(examples, dev.batch_seconds):
         batch = collate([examples[i] for i in indices], [cache[examples[i].audio] for i in indices])
         output = model(batch.samples.to(device), batch.lengths.to(device))
         rows = zip(

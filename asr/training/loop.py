@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from asr.features import SpecAugmentConfig, spec_augment
 from asr.files import write_text_atomic
 from asr.model import ConformerCTC
-from asr.tokenizer import Tokenizer
+from asr.progress import step_progress
 from asr.training.attention import AttentionDecoder
-from asr.training.cache import AudioCache
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
 from asr.training.config import AugmentConfig, TrainConfig
-from asr.training.data import Batch, BatchMaker, Example
+from asr.training.data import Batch, BatchMaker
 from asr.training.distributed import Team
-from asr.training.evaluate import evaluate
+from asr.training.evaluate import DevScores, DevSet, evaluate
 from asr.training.losses import training_loss
 from asr.training.optimizer import Optimizer, learning_rate
 
@@ -86,33 +85,40 @@ class Trainer:
         log.info("resumed at step %d", self.progress.step)
         return True
 
-    def run(self, dev: list[Example], dev_cache: AudioCache, tokenizer: Tokenizer) -> None:
+    def run(self, dev: DevSet) -> None:
         """Train to `optimizer.total_steps`."""
-        run = self.config.run
+        run, total = self.config.run, self.config.optimizer.total_steps
         last_checkpoint = time.monotonic()
         self.model.train()
-        for epoch, position, indices, batch in self._prefetched():
-            if self.progress.step >= self.config.optimizer.total_steps:
-                break
-            self.step(batch, len(indices), epoch, position)
-            done = self.progress.step == self.config.optimizer.total_steps
-            scores = None
-            if self.progress.step % run.eval_steps == 0 or done:
-                if self.team.leads:
-                    scores = evaluate(self.model, dev, dev_cache, tokenizer, self.config.data.batch_seconds)
-                    self.best.offer(scores.wer, self.progress.step, self.model.state_dict())
-                    log.info(
-                        "dev WER %.1f%% PER %.1f%%: %s",
-                        100 * scores.wer,
-                        100 * scores.phone_error_rate,
-                        scores.sample,
-                    )
-                self.team.wait()
-            if self.progress.step % run.log_steps == 0 or done:
-                self._log(*((scores.wer, scores.phone_error_rate) if scores else (None, None)))
-            if self.team.leads and (done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes):
-                save_checkpoint(self.folder, self._weights(), self.optimizer.state_dict(), self.progress)
-                last_checkpoint = time.monotonic()
+        with step_progress(self.progress.step, total, shown=self.team.leads) as advance:
+            for epoch, position, indices, batch in self._prefetched():
+                if self.progress.step >= total:
+                    break
+                self.step(batch, len(indices), epoch, position)
+                advance(self.progress.step)
+                done = self.progress.step == total
+                evaluated = self.progress.step % run.eval_steps == 0 or done
+                scores = self._evaluate(dev) if evaluated else None
+                if self.progress.step % run.log_steps == 0 or evaluated:
+                    self._log(scores)
+                if done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes:
+                    self._save()
+                    last_checkpoint = time.monotonic()
+
+    def _evaluate(self, dev: DevSet) -> DevScores | None:
+        """Scores on dev where this process leads; the others wait for it."""
+        scores = None
+        if self.team.leads:
+            scores = evaluate(self.model, dev)
+            self.best.offer(scores.wer, self.progress.step, self.model.state_dict())
+            errors = 100 * scores.wer, 100 * scores.phone_error_rate
+            log.info("dev WER %.1f%% PER %.1f%%: %s", *errors, scores.sample)
+        self.team.wait()
+        return scores
+
+    def _save(self) -> None:
+        if self.team.leads:
+            save_checkpoint(self.folder, self._weights(), self.optimizer.state_dict(), self.progress)
 
     def step(self, batch: Batch, utterances: int, epoch: int, position: int) -> None:
         """One optimizer step on this process's share of `utterances`, the mean loss over all of them."""
@@ -162,7 +168,7 @@ class Trainer:
                 pending = pool.submit(self.batches, *place)
                 yield *current, batch
 
-    def _log(self, dev_wer: float | None, dev_per: float | None) -> None:
+    def _log(self, scores: DevScores | None) -> None:
         sums = self.team.sum(torch.cat((self.meter.losses, torch.tensor([self.meter.seconds]))))
         self.hours += float(sums[4]) / 3600
         losses = [round(float(value) / max(self.meter.utterances, 1), 4) for value in sums[:4]]
@@ -178,8 +184,7 @@ class Trainer:
             f"{minutes:.2f}",
             f"{rate:.6f}",
             *losses,
-            dev_wer,
-            dev_per,
+            *((scores.wer, scores.phone_error_rate) if scores else (None, None)),
         )
         log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
         append_row(self.folder / "log.csv", LOG_FIELDS, row)

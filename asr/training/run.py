@@ -18,8 +18,10 @@ from asr.tokenizer import ALPHABET, Tokenizer, train_tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache
 from asr.training.config import ConfigError, DataConfig, TrainConfig
+from asr.training.curves import plot_curves
 from asr.training.data import BatchMaker, BatchPlan, Example, make_examples, read_lexicon, select_utterances
 from asr.training.distributed import Team, join_team
+from asr.training.evaluate import DevSet, evaluate
 from asr.training.loop import Trainer
 
 log = logging.getLogger(__name__)
@@ -62,9 +64,10 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         )
         if resume:
             trainer.resume()
-        trainer.run(corpus.dev, corpus.dev_audio, corpus.tokenizer)
+        dev = DevSet(corpus.dev, corpus.dev_audio, corpus.tokenizer, config.data.batch_seconds)
+        trainer.run(dev)
         if team.leads:
-            export(trainer, model, folder)
+            export(trainer, dev)
     return folder / "model"
 
 
@@ -79,14 +82,23 @@ def model_config(config: TrainConfig, vocab_size: int) -> ModelConfig:
     return config_from_dict(values)
 
 
-def export(trainer: Trainer, model: ConformerCTC, folder: Path) -> None:
-    """Write the mean of the best weights as a model folder."""
-    averaged = trainer.best.average()
-    if averaged is not None:
-        model.load_state_dict(averaged)
+def export(trainer: Trainer, dev: DevSet) -> None:
+    """Write the model folder: the mean of the best weights, of as many as dev likes best; and the curve."""
+    folder, model = trainer.folder, trainer.model
+    errors = {}
+    for count in range(1, len(trainer.best.entries()) + 1):
+        model.load_state_dict(trainer.best.average(count))
+        errors[count] = evaluate(model, dev).wer
+        log.info("mean of the best %d: dev WER %.1f%%", count, 100 * errors[count])
+    if errors:
+        model.load_state_dict(trainer.best.average(min(errors, key=errors.__getitem__)))
     save_model(model, folder / "model")
     shutil.copyfile(folder / TOKENIZER_FILE, folder / "model" / TOKENIZER_FILE)
-    log.info("wrote %s from steps %s", folder / "model", [step for _, step in trainer.best.entries()])
+    log.info("wrote %s", folder / "model")
+    try:
+        plot_curves(folder / "log.csv", folder / "curve.png")
+    except ConfigError as error:
+        log.warning("%s", error)
 
 
 def _lead_first(team: Team, config: TrainConfig) -> Corpus:

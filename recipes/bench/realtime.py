@@ -61,7 +61,8 @@ def measure(model: str, data: Path, seconds: float, threads: int) -> None:
             pass
     _search_share(recognizer, chosen, watch)
     print(
-        f"{len(chosen)} files of dev, {heard:.0f} s of audio, {threads} threads, load {os.getloadavg()[0]:.1f}"
+        f"{len(chosen)} files of dev, {heard:.0f} s of audio, {threads} threads, "
+        f"load {os.getloadavg()[0]:.1f}"
     )
     print("| part | wall s | CPU s | x real time | CPU ms per s of audio |\n| --- | --- | --- | --- | --- |")
     for name, wall, processor in watch.rows:
@@ -69,9 +70,8 @@ def measure(model: str, data: Path, seconds: float, threads: int) -> None:
         speed = f"{heard / wall:.0f} | {1000 * processor / heard:.2f}" if whole else "- | -"
         print(f"| {name} | {wall:.2f} | {processor:.2f} | {speed} |")
     ours = {name: processor for name, _, processor in watch.rows}
-    print(
-        f"search / encoder: {100 * ours['search alone'] / ours['encoder alone, one thread']:.0f} % of CPU time"
-    )
+    share = ours["search alone"] / ours["encoder alone, one thread"]
+    print(f"search / encoder: {100 * share:.0f} % of CPU time")
 
 
 def _search_share(recognizer: Recognizer, chosen: list[Utterance], watch: Stopwatch) -> None:

@@ -9,7 +9,7 @@ from asr.training.cache import AudioCache
 from asr.training.config import ConfigError
 from asr.training.curves import plot_curves
 from asr.training.data import Example
-from asr.training.evaluate import evaluate
+from asr.training.evaluate import DevSet, evaluate
 
 
 def test_scores_are_those_of_the_greedy_recognizer(model_folder, corpus, tmp_path):
@@ -23,7 +23,7 @@ def test_scores_are_those_of_the_greedy_recognizer(model_folder, corpus, tmp_pat
     ]
     cache = AudioCache.build(files, tmp_path)
     scores = [
-        evaluate(recognizer.model, examples, cache, recognizer.tokenizer, seconds)
+        evaluate(recognizer.model, DevSet(examples, cache, recognizer.tokenizer, seconds))
         for seconds in (0.1, 2.5, 99.0)
     ]
     recognizer.model.eval()
