@@ -159,6 +159,8 @@ def _walk_back(moves: NDArray[np.uint8]) -> tuple[Pair, ...]:
 
 
 def _named(texts: Texts) -> dict[str, str]:
+    if isinstance(texts, str):
+        raise ScoreError(f"{texts[:40]!r} is one text; give a list of texts, or {{id: text}}")
     if isinstance(texts, Mapping):
         return dict(texts)
     return {f"line {number}": text for number, text in enumerate(texts, start=1)}

@@ -38,8 +38,10 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Finding:
-    """A phrase where it was spoken and where it was heard: a hit has both, a miss no `heard`, a false accept
-    no `spoken`."""
+    """A phrase where it was spoken and where it was heard.
+
+    A hit has both, a miss has no `heard`, a false accept no `spoken`.
+    """
 
     phrase: str
     spoken: Occurrence | None
@@ -80,8 +82,10 @@ class PhraseIndex:
         return tuple(phrase for group in self.by_length.values() for phrase in group.values())
 
     def find(self, words: Sequence[str]) -> tuple[Occurrence, ...]:
-        """Return where phrases stand, in order: the longest are placed first, from left to right, and a word
-        belongs to one phrase only."""
+        """Return where phrases stand, in order.
+
+        The longest are placed first, those of a length from left to right; a word belongs to one phrase only.
+        """
         free = [True] * len(words)
         found = []
         for length, group in self.by_length.items():

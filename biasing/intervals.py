@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 
 
+class BootstrapError(ValueError):
+    """Settings of a bootstrap that give no interval."""
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """How utterances are drawn anew.
@@ -27,6 +31,17 @@ class Bootstrap:
     rounds: int = 1000
     coverage: float = 0.95
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what gives no interval.
+
+        Raises:
+            BootstrapError: names the field.
+        """
+        if self.rounds < 1:
+            raise BootstrapError(f"rounds is {self.rounds}; give 1 or more, such as 1000")
+        if not 0 < self.coverage < 1:
+            raise BootstrapError(f"coverage is {self.coverage}; give a share between 0 and 1, such as 0.95")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -143,12 +143,12 @@ class EntityScore:
             raise ScoreError(
                 "the two scores differ in utterances, references or spoken phrases; measure both on the same"
             )
-        better = name in MACROS or RATES[_known(name)].higher_is_better
+        better = name in MACROS or RATES[_one_of(NUMBERS, name)].higher_is_better
         count = len(self.utterances)
         return compare(self._statistic(name), other._statistic(name), count, self.bootstrap, better)
 
     def _statistic(self, name: str) -> Statistic:
-        if _known(name) in MACROS:
+        if _one_of(NUMBERS, name) in MACROS:
             each = self._by_group(lambda phrase: phrase, MACROS[name])
             return lambda weights: _mean_of_defined(each(weights))
         tops, bottoms = np.array([RATES[name].of(one) for one in self.utterances], np.float64).T
@@ -156,7 +156,7 @@ class EntityScore:
 
     def _by_group(self, group: Callable[[str], str], measure: str) -> Statistic:
         """Return the statistic of a measure of each group, (draws, groups), in the order of `by`."""
-        quotient = MEASURES[measure]
+        quotient = MEASURES[_one_of(MEASURES, measure)]
         entries = sorted(
             (group(finding.phrase), index, *quotient(finding.counts))
             for index, one in enumerate(self.utterances)
@@ -244,9 +244,10 @@ def _mean_of_defined(values: Floats) -> Floats:
     return divide(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1).astype(np.float64))[:, None]
 
 
-def _known(name: str) -> str:
-    if name not in NUMBERS:
-        raise ScoreError(f"no number is called {name!r}; there are {', '.join(NUMBERS)}")
+def _one_of(names: Iterable[str], name: str) -> str:
+    known = list(names)
+    if name not in known:
+        raise ScoreError(f"no number is called {name!r}; there are {', '.join(known)}")
     return name
 
 

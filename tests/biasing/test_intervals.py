@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from biasing.intervals import Bootstrap, compare, divide, draws, estimates, ratio
+from biasing.intervals import Bootstrap, BootstrapError, compare, divide, draws, estimates, ratio
 
 
 def coin(share: float, count: int, seed: int = 0):
@@ -49,6 +49,12 @@ def test_wider_coverage_is_a_wider_interval():
     values = coin(0.3, 100)
     widths = [one(values, np.ones(100), Bootstrap(coverage=share)) for share in (0.5, 0.9, 0.99)]
     assert sorted(widths, key=lambda found: found.high - found.low) == widths
+
+
+@pytest.mark.parametrize(("field", "value"), [("rounds", 0), ("coverage", 0.0), ("coverage", 95)])
+def test_settings_without_an_interval_are_refused(field, value):
+    with pytest.raises(BootstrapError, match=f"{field} is {value}; give"):
+        Bootstrap(**{field: value})
 
 
 def test_nothing_to_divide_by_is_nan_and_such_draws_are_left_out():

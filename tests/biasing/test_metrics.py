@@ -251,6 +251,8 @@ def test_comparing_systems():
         bad.compare(evaluate(refs[1:], refs[1:], RARE))
     with pytest.raises(ScoreError, match="no number is called 'f2'; there are wer, cer"):
         bad.compare(good, "f2")
+    with pytest.raises(ScoreError, match="no number is called 'wer'; there are precision, recall, f1"):
+        bad.estimates_by(len, "wer")
 
 
 def test_empty_references_are_reported_and_insertions_in_them_counted():
@@ -270,6 +272,7 @@ def test_empty_references_are_reported_and_insertions_in_them_counted():
         ({"a": "x"}, {"a": "x"}, {"b": BiasingList(())}, r"1 \('a'\) utterances have no biasing list"),
         (["x"], ["x"], ["x", ""], "phrase 2 is empty"),
         (["x"], ["x"], "x y", "'x y' is one phrase; give a list of phrases"),
+        ("x", ["x"], ["x"], "'x' is one text; give a list of texts"),
     ],
 )
 def test_bad_input_is_named(refs, hyps, lists, words):
