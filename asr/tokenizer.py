@@ -52,10 +52,6 @@ class Tokenizer:
             )
         return list(self._processor.EncodeAsIds(text))
 
-    def sample(self, text: str, *, alpha: float = 0.1) -> list[int]:
-        """A random segmentation (Kudo 2018, sub-word regularisation), more random with smaller `alpha`."""
-        return list(self._processor.SampleEncodeAsIds(text, -1, alpha))
-
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids; blanks are not expected here."""
         return "".join(self.pieces[token] for token in tokens).replace("▁", " ").strip()
