@@ -20,6 +20,7 @@ ARPABET: tuple[str, ...] = (
 MOST_CHARACTERS = 1000
 """Longer phrases are refused: such a line is a text that strayed into a phrase file."""
 
+_CLEAN = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*")
 _PHONES = frozenset(ARPABET)
 _SIGNS = str.maketrans(dict.fromkeys("`´′ʹʻˈ‛＇", "'") | {"+": " plus ", "@": " at "})
 _ORDINARY = frozenset(".,:;!?-\u2010\u2011\u2012\u2013\u2014\u2015'’‘ʼ\"“”„«»()[]{}/\\_…&%·•|~")
@@ -46,6 +47,9 @@ def spoken_form(text: str) -> tuple[str, str]:
     """
     if len(text) > MOST_CHARACTERS:
         raise SpellingError(f"{len(text)} characters; give {MOST_CHARACTERS} at most")
+    lowered = text.lower()
+    if _CLEAN.fullmatch(lowered):  # most phrases are: what follows would cost ten times as much
+        return lowered, ""
     printable(text)
     if "▁" in text:
         raise SpellingError("has the sub-word mark ▁; give plain words, they are cut into pieces here")
@@ -67,7 +71,7 @@ def printable(text: str) -> None:
     Raises:
         SpellingError: names the first one.
     """
-    for char in text:
+    for char in "" if text.isprintable() else text:
         if unicodedata.category(char) in {"Cc", "Cs"} and not char.isspace():
             raise SpellingError(f"has the unprintable character U+{ord(char):04X}; take it out")
 

@@ -2,20 +2,21 @@
 
     python -m recipes.bench.graph --tokenizer FILE.model [--phrases FILE] [--counts 1000 20000 ...]
 
---phrases is a text, plain or packed (.gz, .xz), one phrase a line; by default the rare words of the data folder
-(../shared/data). Times are of the processor (the best of three), so that other programs do not count.
+--phrases is a text, plain or packed (.gz, .xz), one phrase a line; by default the rare words of the data
+folder (../shared/data). Times are of the processor (the best of three), so that other programs do not count.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from asr.compiled import compiled, compiled_part
 from asr.tokenizer import Tokenizer
@@ -27,6 +28,19 @@ from lm.text import open_text
 REPEATS = 3
 STEPS = 20_000
 COMPILED_ROUNDS = 50
+COLUMNS = (
+    "phrases",
+    "nodes",
+    "read, ms",
+    "encode and build, ms",
+    "build alone, ms",
+    "built a second",
+    "from cache, ms",
+    "graph, MB",
+    "peak while building, MB",
+    "step in Python, µs",
+    "compiled step, ns",
+)
 
 _step: Any = compiled_part(automaton.step)
 
@@ -97,8 +111,6 @@ def measure(lines: Sequence[str], tokenizer: Tokenizer) -> str:
 
 def step_seconds(graph: ContextGraph, tokens: list[int]) -> tuple[float, float]:
     """Seconds a step: of the plain Python walk, and compiled."""
-    import numpy as np
-
     numbers = np.array(tokens, dtype=np.int32)
     compiled_walk(graph.arrays, numbers, 1)
     python = best_seconds(lambda: graph.walk(tokens)) / len(tokens)
@@ -115,15 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     tokenizer = Tokenizer(options.tokenizer)
     with open_text(options.phrases) as stream:
-        lines = [line.strip() for line in itertools.islice(stream, max(options.counts))]
+        lines = [line.strip() for line in stream]
     random.Random(0).shuffle(lines)
     print(f"{len(tokenizer)} pieces; times are processor time")
-    print(
-        "| phrases | nodes | read, ms | encode and build, ms | build alone, ms | built a second | from cache, ms",
-        end="",
-    )
-    print(" | graph, MB | peak while building, MB | step in Python, µs | compiled step, ns |")
-    print("|" + " --- |" * 11)
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|" + " --- |" * len(COLUMNS))
     for count in options.counts:
         print(measure(lines[:count], tokenizer), flush=True)
 
