@@ -25,7 +25,9 @@ app = typer.Typer(
 lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 models_app = typer.Typer(help="Acoustic models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
+phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(phrases_app, name="phrases")
 
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -183,7 +185,7 @@ def _shower(named: bool) -> Callable[[str, str], None]:
     return show
 
 
-@app.command(epilog="Example: onoma score test.jsonl transcripts --align")
+@app.command(epilog="Example: onoma score test.jsonl transcripts --phrases names.txt --align")
 def score(
     ref: Annotated[
         Path, typer.Argument(help="What was said: manifest, trn, Kaldi text, or one sentence a line.")
@@ -194,15 +196,46 @@ def score(
     align: Annotated[
         bool, typer.Option("--align", help="Print REF and HYP rows of every utterance with errors.")
     ] = False,
+    phrases: Annotated[
+        Path | None,
+        typer.Option("--phrases", help="Phrase file: adds precision, recall, F1, B-WER and U-WER."),
+    ] = None,
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            "--lists",
+            help="The same with a list for each utterance, tab-separated: id, text, JSON rare words, JSON list.",
+        ),
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Print a row for each phrase; needs --phrases or --lists.")
+    ] = False,
 ) -> None:
-    """Word and character error rates with 95 % bootstrap intervals."""
+    """Word and character error rates with 95 % bootstrap intervals; of phrases too, given a list."""
+    if phrases and lists:
+        raise typer.BadParameter("--phrases is one list for all, --lists one for each utterance; give one")
+    if each and not (phrases or lists):
+        raise typer.BadParameter("--each needs --phrases or --lists")
     with told():
-        from asr.scoring import format_alignment, format_summary, score_files
+        from asr import scoring
 
-        scored = score_files(ref, hyp)
         if align:
-            typer.echo(format_alignment(scored, only_errors=True))
-        typer.echo(format_summary(scored))
+            typer.echo(scoring.format_alignment(scoring.score_files(ref, hyp), only_errors=True))
+        if phrases or lists:
+            _score_phrases(ref, hyp, phrases, lists, each)
+        else:
+            typer.echo(scoring.format_summary(scoring.score_files(ref, hyp)), nl=False)
+
+
+def _score_phrases(ref: Path, hyp: Path, phrases: Path | None, lists: Path | None, each: bool) -> None:
+    from asr.scoring import load_lists, load_phrases, score_phrase_files
+    from biasing.views import format_phrases, format_summary
+
+    given = load_phrases(phrases) if phrases else load_lists(lists) if lists else []
+    found = score_phrase_files(ref, hyp, given)
+    if each:
+        typer.echo(format_phrases(found))
+    typer.echo(format_summary(found), nl=False)
 
 
 @app.command(epilog="Example: onoma train recipes/base/config.toml --set data.root=DATA --resume")
@@ -259,6 +292,23 @@ def train_lm(
             f"in {report.seconds:.0f} s; {report.refused_lines} lines left out, "
             f"{100 * report.unknown_share:.2f} % unknown words"
         )
+
+
+@phrases_app.command("check", epilog="Example: onoma phrases check names.txt")
+def check_phrases(
+    file: Annotated[Path, typer.Argument(help="Phrase file: one phrase a line, columns separated by tabs.")],
+    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
+) -> None:
+    """Show the pieces and risks of each phrase, and why a line cannot be used."""
+    with told():
+        from asr.model import TOKENIZER_FILE
+        from asr.recognizer import model_folder
+        from asr.tokenizer import Tokenizer
+        from biasing.phrases import check, format_check
+
+        tokenizer = Tokenizer(model_folder(model) / TOKENIZER_FILE)
+        rows = check(file, tokenizer.encode, tokenizer.pieces)
+        typer.echo(format_check(rows))
 
 
 @models_app.command("list")
