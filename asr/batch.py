@@ -50,6 +50,8 @@ def find_audio(inputs: Sequence[str], recursive: bool) -> list[tuple[str, Path]]
     """
     found: list[tuple[str, Path]] = []
     for name in inputs:
+        if not name:
+            raise InputError("an empty name; give recordings, folders, or - for standard input")
         folder = Path(name)
         if name == STDIN or not folder.is_dir():
             found.append((name, Path("stdin" if name == STDIN else folder.name)))
@@ -111,7 +113,7 @@ def run_jobs(
             result = transcribe(job.audio)
             for name, target in job.outputs:
                 _write(target, WRITERS[name](result))
-        except (AudioError, OutputError) as error:
+        except (AudioError, OutputError, UnicodeError) as error:
             log.error("%s", error)
             failures.append(Failure(job.audio, str(error)))
             continue

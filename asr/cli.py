@@ -29,6 +29,8 @@ phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True
 app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
 
+EXTRAS = {"matplotlib": "train", "scipy": "train"}
+"""Optional packages, and the extra that installs each."""
 SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -53,9 +55,15 @@ def told(level: Level = Level.normal) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        if not _is_ours(error):
+        if _is_ours(error):
+            typer.echo(f"onoma: {error}", err=True)
+        elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            extra = EXTRAS[error.name]
+            typer.echo(f"onoma: {error.name} is not installed; pip install 'onoma[{extra}]'", err=True)
+        elif isinstance(error, OSError) and error.strerror:
+            typer.echo(f"onoma: {error.filename or 'system'}: {error.strerror}", err=True)
+        else:
             raise
-        typer.echo(f"onoma: {error}", err=True)
         raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         typer.echo("onoma: interrupted", err=True)
@@ -204,7 +212,7 @@ def score(
         Path | None,
         typer.Option(
             "--lists",
-            help="The same with a list for each utterance, tab-separated: id, text, JSON rare words, JSON list.",
+            help="The same, a list for each utterance: id, text, JSON rare words, JSON list, between tabs.",
         ),
     ] = None,
     each: Annotated[
@@ -264,7 +272,7 @@ def train_lm(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Model to write: .arpa, .arpa.gz, or .bin (KenLM binary).")
     ],
-    order: Annotated[int, typer.Option("--order", min=2, max=6, help="Words in the longest n-gram.")] = 3,
+    order: Annotated[int, typer.Option("--order", min=2, max=6, help="Words in the longest n-gram.")] = 4,
     prune: Annotated[
         str,
         typer.Option(
@@ -276,7 +284,7 @@ def train_lm(
     ] = 1,
 ) -> None:
     """Estimate an n-gram model: interpolated modified Kneser-Ney."""
-    if not all(part.strip().isdigit() for part in prune.split(",")):
+    if not all(part.strip().isdecimal() for part in prune.split(",")):
         raise typer.BadParameter(f"--prune {prune}: give whole numbers separated by commas, such as 0,0,1")
     with told(Level.verbose):
         from lm.estimate import EstimateOptions

@@ -13,6 +13,13 @@ from torch.nn import functional as F
 SAMPLE_RATE = 16_000
 """Samples a second that every frontend is fed with."""
 
+LONGEST_WINDOW_MS = 32.0
+"""What the 512 points of the Fourier transform hold."""
+
+
+class FeatureError(ValueError):
+    """Filterbank settings that cannot be used."""
+
 
 class Frontend(Protocol):
     """Anything that turns samples into feature frames; a pretrained encoder can stand in."""
@@ -41,6 +48,15 @@ class LogMelConfig:
     """Mean and deviation per band over the utterance, or over what was heard so far (for streaming)."""
     floor: float = 1e-6
     """Added to the band power before the logarithm; quieter than the noise of a 16-bit recording."""
+
+    def __post_init__(self) -> None:
+        if self.normalize not in ("utterance", "running"):
+            raise FeatureError(f"normalize is {self.normalize!r}; accepted are utterance and running")
+        if not (0 < self.hop_ms <= self.window_ms <= LONGEST_WINDOW_MS and self.bands > 0 and self.floor > 0):
+            raise FeatureError(
+                f"bands {self.bands}, window_ms {self.window_ms}, hop_ms {self.hop_ms}, floor {self.floor}: "
+                f"needed are 0 < hop_ms <= window_ms <= {LONGEST_WINDOW_MS}, and bands and floor above 0"
+            )
 
 
 class LogMel(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from asr.audio import AudioError, duration
 
@@ -17,7 +18,9 @@ def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callab
 
     A bar on standard error shows the sum of all.
     """
-    if not shown or not sys.stderr.isatty() or "-" in audios:
+    # Asking a pipe for its duration would eat what is in it.
+    piped = any(audio == "-" or (Path(audio).exists() and not Path(audio).is_file()) for audio in audios)
+    if piped or not shown or not sys.stderr.isatty():
         yield lambda _audio: _ignore
         return
     from rich.console import Console

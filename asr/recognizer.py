@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class Acoustics:
 
 
 class Recognizer:
-    """A loaded model. Safe to use from several threads: nothing in it changes while it transcribes."""
+    """A loaded model, on the CPU. Safe to use from several threads: each keeps a decoder of its own."""
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class Recognizer:
         self.ngram = ngram
         self.options = options
         self.name = name
+        self._decoders = threading.local()
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str] = "base-en") -> Recognizer:
@@ -108,7 +110,7 @@ class Recognizer:
         Raises:
             AudioError: the audio cannot be read; the message names it and what is accepted.
         """
-        decoder = self.decoder(options or self.options)
+        decoder = self._kept_decoder(options or self.options)
         found: list[Segment] = []
         done = 0.0
         for batch in _batches(segments(stream_audio(audio, SAMPLE_RATE))):
@@ -132,6 +134,13 @@ class Recognizer:
     def decoder(self, options: DecodingOptions) -> Decoder:
         """A decoder with this model's tokens and language model; it remembers scores, so keep it."""
         return Decoder(self.tokenizer, self.model.frame_seconds, options, self.ngram)
+
+    def _kept_decoder(self, options: DecodingOptions) -> Decoder:
+        """This thread's decoder, kept while the options stay the same."""
+        kept: Decoder | None = getattr(self._decoders, "last", None)
+        if kept is None or kept.options != options:
+            kept = self._decoders.last = self.decoder(options)
+        return kept
 
     @torch.inference_mode()
     def acoustics(self, parts: list[NDArray[np.float32]]) -> list[Acoustics]:

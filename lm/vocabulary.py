@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 UNKNOWN = "<unk>"
+MOST_REMEMBERED = 1 << 18  # beginnings of words, about 30 MB
 _MARKS = frozenset({UNKNOWN, "<s>", "</s>"})
 _BINARY_MAGIC = b"mmap lm http://kheafield.com/code"
 
@@ -61,6 +62,8 @@ class Lookahead:
         """The best score of a word that begins with `letters`; negative infinity if there is none."""
         found = self._known.get(letters)
         if found is None:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
             low = bisect.bisect_left(self._words, letters)
             high = bisect.bisect_left(self._words, letters + "\U0010ffff", low)
             found = self._known[letters] = float(self._scores[low:high].max()) if low < high else -np.inf

@@ -32,6 +32,11 @@ class AttentionDecoder(nn.Module):
         """
         given = _padded([[EDGE, *target] for target in targets], EDGE).to(states.device)
         wanted = _padded([[*target, EDGE] for target in targets], IGNORED).to(states.device)
+        logits = self.logits(states, lengths, given).float().transpose(1, 2)
+        return F.cross_entropy(logits, wanted, ignore_index=IGNORED, label_smoothing=0.1, reduction="sum")
+
+    def logits(self, states: Tensor, lengths: Tensor, given: Tensor) -> Tensor:
+        """Scores `(B, S, V)` of the token after each of the `(B, S)` tokens `given`, seeing no later one."""
         tokens = given.shape[1]
         x = self.embedding(given) + sinusoids(tokens, states.shape[-1]).to(states.device)
         decoded = self.layers(
@@ -41,8 +46,8 @@ class AttentionDecoder(nn.Module):
             memory_key_padding_mask=~length_mask(lengths, states.shape[1]),
             tgt_is_causal=True,
         )
-        logits = self.head(decoded).float().transpose(1, 2)
-        return F.cross_entropy(logits, wanted, ignore_index=IGNORED, label_smoothing=0.1, reduction="sum")
+        scores: Tensor = self.head(decoded)
+        return scores
 
 
 def sinusoids(length: int, dim: int) -> Tensor:

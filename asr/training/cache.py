@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -14,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio import read_audio
-from asr.features import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +33,12 @@ class AudioCache:
     def build(cls, paths: Sequence[Path], folder: Path) -> AudioCache:
         """Decode `paths` (once; a later call with the same files reads what is there)."""
         names = [str(path.resolve()) for path in paths]
-        key = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+        stamps = [f"{name} {(stat := Path(name).stat()).st_size} {stat.st_mtime_ns}" for name in names]
+        key = hashlib.sha256("\n".join(stamps).encode()).hexdigest()[:16]
         data, index = folder / f"{key}.int16", folder / f"{key}.json"
         if not index.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            index_partial = index.with_suffix(".partial")
+            index_partial = index.with_suffix(f".{os.getpid()}.index")
             index_partial.write_text(json.dumps(_decode_all(paths, data)))
             index_partial.replace(index)
         lengths: list[int] = json.loads(index.read_text())
@@ -48,16 +49,11 @@ class AudioCache:
         start, end = self._spans[str(path.resolve())]
         return self._samples[start:end].astype(np.float32) / 32768.0
 
-    def seconds(self, path: Path) -> float:
-        """Duration of one file."""
-        start, end = self._spans[str(path.resolve())]
-        return (end - start) / SAMPLE_RATE
-
 
 def _decode_all(paths: Sequence[Path], data: Path) -> list[int]:
     """Write the samples of all files one after the other; returns their lengths."""
     lengths = []
-    partial = data.with_suffix(".partial")
+    partial = data.with_suffix(f".{os.getpid()}.partial")
     with ThreadPoolExecutor(2) as pool, partial.open("wb") as out:
         remaining = iter(paths)
         while chunk := list(islice(remaining, 64)):

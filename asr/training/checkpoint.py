@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,10 @@ class BestWeights:
         partial.replace(self._index)
         for _, dropped in entries[self.keep :]:
             self._file(dropped).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Drop all."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def average(self, count: int) -> Weights:
         """Mean of the best `count` weights; there must be that many entries."""

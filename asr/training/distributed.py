@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from asr.training.config import ConfigError
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ class Team:
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum of a small tensor over the processes."""
-        if self.world > 1:
-            dist.all_reduce(values)
-        return values
+        if self.world == 1:
+            return values
+        shared = values.to(self.device)
+        dist.all_reduce(shared)
+        return shared.cpu()
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -54,9 +59,17 @@ def join_team(device: str) -> Iterator[Team]:
     """The team that `torchrun` describes in the environment, or a team of one."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     cuda = device.startswith("cuda")
-    place = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda and world > 1 else device)
+    if cuda and not torch.cuda.is_available():
+        raise ConfigError(f"run.device is {device}, and no CUDA GPU can be used here; set it to cpu")
+    try:
+        place = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda and world > 1 else device)
+    except RuntimeError as error:
+        raise ConfigError(f"run.device: {device!r} is no device; accepted are cpu, cuda, cuda:0") from error
     if world > 1:
-        dist.init_process_group("nccl" if cuda else "gloo")
+        # The others wait while the leading process decodes audio or scores dev, which may take long.
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=3))
+    if cuda:
+        torch.cuda.set_device(place)
     try:
         yield Team(rank, world, place)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from asr.model import ConformerCTC
 from asr.progress import step_progress
 from asr.training.attention import AttentionDecoder
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
-from asr.training.config import AugmentConfig, TrainConfig
+from asr.training.config import AugmentConfig, ConfigError, TrainConfig
 from asr.training.data import Batch, BatchMaker
 from asr.training.distributed import Team
 from asr.training.evaluate import DevScores, DevSet, evaluate
@@ -71,7 +72,27 @@ class Trainer:
         self.started = time.monotonic()
 
     def resume(self) -> bool:
-        """Go on from the last checkpoint, if there is one."""
+        """Go on from the last checkpoint, if there is one.
+
+        Raises:
+            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
+        """
+        try:
+            return self._resume()
+        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
+                "resume with the one it was begun with, or choose another run.out"
+            ) from error
+
+    def start_clean(self) -> None:
+        """Forget what a run left behind that was stopped before its first checkpoint."""
+        if self.team.leads:
+            rewind_log(self.folder / "log.csv", 0)
+            self.best.clear()
+
+    def _resume(self) -> bool:
         found = load_checkpoint(self.folder)
         if found is None:
             return False
@@ -211,7 +232,7 @@ def rewind_log(file: Path, step: int) -> float:
         return 0.0
     with file.open(newline="") as lines:
         header, *rows = list(csv.reader(lines)) or [list(LOG_FIELDS)]
-    kept = [row for row in rows if row and int(row[0]) <= step]
+    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
     out = io.StringIO()
     csv.writer(out).writerows([header, *kept])
     write_text_atomic(file, out.getvalue())

@@ -62,6 +62,8 @@ def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            hidden = parameter.ndim == 2 and "head" not in name and "conditioner" not in name
+            hidden = parameter.ndim == 2 and not any(
+                part in name for part in ("head", "conditioner", "embedding")
+            )
             (matrices if hidden else others).append(parameter)
     return matrices, others

@@ -47,6 +47,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
 
     Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
     """
+    shape = model_config(config)
     torch.set_num_threads(config.run.threads)
     folder = Path(config.run.out)
     if not resume and (folder / "checkpoint.pt").exists():
@@ -54,16 +55,16 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
             f"{folder} holds a run already; continue it with --resume or choose another run.out"
         )
     with join_team(config.run.device) as team:
-        corpus = _lead_first(team, config)
+        corpus = _lead_first(team, config, resume)
         torch.manual_seed(config.run.seed)
-        model = ConformerCTC(model_config(config, len(corpus.tokenizer))).to(team.device)
+        model = ConformerCTC(shape).to(team.device)
         plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
         augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
         trainer = Trainer(
             config, team, model, BatchMaker(plan, corpus.audio, augmenter, team.rank, team.world)
         )
-        if resume:
-            trainer.resume()
+        if not (resume and trainer.resume()):
+            trainer.start_clean()
         dev = DevSet(corpus.dev, corpus.dev_audio, corpus.tokenizer, config.data.batch_seconds)
         trainer.run(dev)
         if team.leads:
@@ -71,14 +72,14 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     return folder / "model"
 
 
-def model_config(config: TrainConfig, vocab_size: int) -> ModelConfig:
+def model_config(config: TrainConfig) -> ModelConfig:
     """The named size with the configuration's changes."""
     if config.size not in SIZES:
         raise ConfigError(f"size: expected one of {', '.join(SIZES)}, got {config.size!r}")
-    values = dataclasses.asdict(dataclasses.replace(SIZES[config.size], vocab_size=vocab_size))
-    changes = {name: change for name, change in config.model.items() if name != "vocab_size"}
-    for name, change in changes.items():
-        values[name] = {**values[name], **change} if isinstance(change, dict) and name in values else change
+    values = dataclasses.asdict(SIZES[config.size])
+    for name, change in config.model.items():
+        merged = isinstance(change, dict) and isinstance(values.get(name), dict)
+        values[name] = {**values[name], **change} if merged else change
     return config_from_dict(values)
 
 
@@ -101,26 +102,26 @@ def export(trainer: Trainer, dev: DevSet) -> None:
         log.warning("%s", error)
 
 
-def _lead_first(team: Team, config: TrainConfig) -> Corpus:
+def _lead_first(team: Team, config: TrainConfig, resume: bool) -> Corpus:
     """Let the leading process prepare files before the others read them."""
     if team.leads:
-        corpus = load_corpus(config)
+        corpus = load_corpus(config, resume)
         team.wait()
     else:
         team.wait()
-        corpus = load_corpus(config)
+        corpus = load_corpus(config, resume=True)
     return corpus
 
 
-def load_corpus(config: TrainConfig) -> Corpus:
-    """Manifests, tokenizer, targets, decoded audio."""
+def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
+    """Manifests, tokenizer (trained anew unless a run is resumed), targets, decoded audio."""
     data, root, folder = config.data, Path(config.data.root), Path(config.run.out)
     if not root.is_dir():
         raise ConfigError(f"{root}: no such data folder; set data.root (--set data.root=FOLDER)")
     chosen = select_utterances(data)
     tokenizer_file = folder / TOKENIZER_FILE
-    if not tokenizer_file.exists():
-        size = int(config.model.get("vocab_size", SIZES[config.size].vocab_size))
+    if not (resume and tokenizer_file.exists()):
+        size = model_config(config).vocab_size
         train_tokenizer(_text_lines(data, [utterance for utterance, _ in chosen]), tokenizer_file, size)
     tokenizer = Tokenizer(tokenizer_file)
     lexicon = read_lexicon(root / data.lexicon)

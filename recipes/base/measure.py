@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from asr.audio import read_audio
 from asr.decoding import Decoder, DecodingOptions, save_decoding_options
 from asr.manifest import Utterance, read_manifest
-from asr.recognizer import Recognizer
+from asr.recognizer import Recognizer, model_folder
 from asr.scoring import Score, score
 
 SETS = ("dev", "test-dev8", "test-other100", "test-commonvoice", "synthetic-test-names")
@@ -119,7 +119,7 @@ def main() -> None:
     recognizer = Recognizer.from_pretrained(arguments.model)
     if arguments.what == "tune":
         options = tune(recognizer, arguments.data)
-        save_decoding_options(options, Path(arguments.model))
+        save_decoding_options(options, model_folder(arguments.model))
         print(options)
     else:
         print(table(recognizer, arguments.data, arguments.sets))

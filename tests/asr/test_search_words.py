@@ -87,13 +87,13 @@ def test_agrees_with_pyctcdecode(arpa: Path, beam: int) -> None:
 
     They may differ where prefixes are pruned or merged. pyctcdecode keeps a prefix ending in blank and ending
     in a token as two places of the beam, merges by text (two spellings of a word add up; here each has its
-    own prefix), and drops tokens by absolute log-probability, not relative to the frame's best. Its penalty
-    on unfinished unknown words is set to zero, as this search scores words when they are complete.
+    own prefix), and drops tokens by absolute log-probability, not relative to the frame's best. Unfinished
+    words cost it nothing until they can be no known word; here they cost the best word they may become.
     """
     logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
-    weights = {"alpha": WEIGHT, "beta": WORD_BONUS, "unk_score_offset": 0.0}
+    weights = {"alpha": WEIGHT, "beta": WORD_BONUS, "unk_score_offset": -10.0}
     peer = pyctcdecode.build_ctcdecoder(PIECES, str(arpa), WORDS, **weights)
-    scorer = WordScorer(NGram(arpa), PIECES, LMOptions(WEIGHT, WORD_BONUS, unk_penalty=0.0))
+    scorer = WordScorer(NGram(arpa), PIECES, LMOptions(WEIGHT, WORD_BONUS, unk_penalty=-10.0 * math.log(10)))
     search = BeamSearch(SearchOptions(beam=beam), (scorer,))
     plain = BeamSearch(SearchOptions(beam=beam))
     agreed = changed = 0

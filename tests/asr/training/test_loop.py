@@ -215,9 +215,9 @@ def test_missing_data_is_named(config, finished, tmp_path, changes, words):
 
 def test_named_shapes_take_changes(config):
     changed = dataclasses.replace(
-        config, model={"encoder": {"layers": 2, "half_rate": None}, "phone_layer": 1}
+        config, model={"encoder": {"layers": 2, "half_rate": None}, "phone_layer": 1, "vocab_size": 70}
     )
-    shape = model_config(changed, 70)
+    shape = model_config(changed)
     assert (shape.vocab_size, shape.encoder.layers, shape.encoder.dim, shape.phone_layer) == (70, 2, 32, 1)
     with pytest.raises(ConfigError, match="tiny, base, large"):
-        model_config(dataclasses.replace(config, size="huge"), 64)
+        model_config(dataclasses.replace(config, size="huge"))
