@@ -69,10 +69,10 @@ def _lines(source: Path) -> list[str]:
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    found = sorted(folder.glob("*.json"))
+    found = sorted(folder.rglob("*.json"))
     for path in found:
         yield from _from_json(path)
-    for path in [] if found else sorted(folder.glob("*.txt")):
+    for path in [] if found else sorted(folder.rglob("*.txt")):
         yield path.stem, " ".join(_read(path).split())
 
 
