@@ -1,6 +1,9 @@
 """Time the decoders on one core: milliseconds of processor time per second of audio.
 
+    python -m recipes.bench.search [--model NAME [--data DIR]]
     python -m recipes.bench.search [--text FILE] [--log-probs FILE.npz] [--lm FILE.arpa] [--vocabulary V]
+
+With --model the input is what that model hears in dev, and its own language model is added.
 
 Without --log-probs the input is synthetic, in the shape that trained CTC models give: sentences of --text in
 sub-word pieces, a spike of one or two frames for each piece, rivals near the spikes, blank everywhere else.
@@ -13,21 +16,28 @@ import argparse
 import collections
 import logging
 import lzma
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding import LM_FILE
+from asr.recognizer import Recognizer, model_folder
 from asr.search import BeamSearch, Hypothesis, Scorer, SearchOptions, greedy
 from lm.ngram import LMOptions, NGram, WordScorer
+from lm.vocabulary import read_vocabulary
+from recipes.base.measure import hear
 
 FRAMES_PER_SECOND = 25.0
 SENTENCES = 40
 LM_WEIGHT, WORD_BONUS = 0.5, 1.5  # pyctcdecode's defaults, for both
-WIDTHS = (16, 32, 64)
+UNKNOWN = -10.0 * math.log(10.0)  # likewise
+WIDTHS = (16, 32)
 
 LogProbs = NDArray[np.float32]
 Decoder = Callable[[LogProbs], str]
@@ -107,19 +117,19 @@ def peer_decoder(pieces: Sequence[str], lm: Path | None, beam: int) -> Decoder:
 
     logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
     path = str(lm) if lm else None
-    decoder: Any = build_ctcdecoder(list(pieces), path, alpha=LM_WEIGHT, beta=WORD_BONUS)
+    words = read_vocabulary(lm) if lm else None
+    decoder: Any = build_ctcdecoder(list(pieces), path, words, alpha=LM_WEIGHT, beta=WORD_BONUS)
     return lambda log_probs: str(decoder.decode(log_probs, beam_width=beam))
 
 
 def report(name: str, decode: Decoder, inputs: Sequence[LogProbs], references: Sequence[str]) -> list[str]:
-    """Decode everything once and print the time and, where known, the share of sentences found."""
+    """Decode everything once and print the time and, where the truth is known, the word error rate."""
     seconds = sum(len(log_probs) for log_probs in inputs) / FRAMES_PER_SECOND
     began = time.process_time()
     texts = [decode(log_probs) for log_probs in inputs]
     spent = time.process_time() - began
-    right = sum(text == reference for text, reference in zip(texts, references, strict=False))
-    exact = f"   {right}/{len(references)} sentences exact" if references else ""
-    print(f"{name:40s} {1000.0 * spent / seconds:9.3f} ms per second of audio{exact}")
+    wer = f"   WER {100 * jiwer.wer(list(references), texts):.1f} %" if references else ""
+    print(f"{name:40s} {1000.0 * spent / seconds:9.3f} ms per second of audio{wer}")
     return texts
 
 
@@ -133,7 +143,7 @@ def compare(inputs: list[LogProbs], references: list[str], pieces: list[str], lm
     for model in (None, ngram) if ngram else (None,):
         label = "with LM" if model else "without LM"
         for beam in WIDTHS:
-            scorers = [WordScorer(model, pieces, LMOptions(LM_WEIGHT, WORD_BONUS))] if model else []
+            scorers = [WordScorer(model, pieces, LMOptions(LM_WEIGHT, WORD_BONUS, UNKNOWN))] if model else []
             decode = beam_decoder(pieces, SearchOptions(beam=beam), scorers)
             ours = report(f"beam {beam} {label}", decode, inputs, references)
             peer = peer_decoder(pieces, lm if model else None, beam)
@@ -153,9 +163,17 @@ def main() -> None:
     parser.add_argument("--log-probs", type=Path)
     parser.add_argument("--lm", type=Path, help="a word n-gram model in ARPA format")
     parser.add_argument("--vocabulary", type=int, default=512)
+    parser.add_argument("--model", help="shipped name or model folder")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder, for --model")
     arguments = parser.parse_args()
     references: list[str] = []
-    if arguments.log_probs:
+    if arguments.model:
+        recognizer = Recognizer.from_pretrained(arguments.model)
+        heard = hear(recognizer, "dev", arguments.data)
+        inputs, pieces = heard.log_probs, ["", *recognizer.tokenizer.pieces[1:]]
+        references = [utterance.text for utterance in heard.utterances]
+        arguments.lm = model_folder(arguments.model) / LM_FILE
+    elif arguments.log_probs:
         inputs, pieces = load(arguments.log_probs)
     else:
         generator = np.random.default_rng(0)

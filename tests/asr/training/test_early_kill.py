@@ -1,4 +1,4 @@
-"""What a run leaves behind that was stopped before its first checkpoint, and settings refused before work begins."""
+"""Runs stopped before their first checkpoint, and settings refused before work begins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_an_unknown_size_is_refused_before_any_work(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("change", [{"vocab_size": "abc"}, {"frontend": {"normalize": "utt"}}, {"encoder": 3}])
+@pytest.mark.parametrize(
+    "change", [{"vocab_size": "abc"}, {"frontend": {"normalize": "utt"}}, {"encoder": 3}]
+)
 def test_a_wrong_shape_is_named(change):
     with pytest.raises(ValueError, match=r"\S") as caught:
         model_config(TrainConfig(model=change))
@@ -56,5 +58,5 @@ def test_filterbank_settings_that_cannot_work_are_refused(change):
 
 @pytest.mark.parametrize("device", ["gpu", "cuda" if not torch.cuda.is_available() else "nowhere"])
 def test_a_device_that_is_not_there_is_named(device):
-    with pytest.raises(ConfigError, match="run.device"), join_team(device):
+    with pytest.raises(ConfigError, match=r"run\.device"), join_team(device):
         pass
