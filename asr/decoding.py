@@ -82,6 +82,12 @@ class Decoder:
         self._search = BeamSearch(SearchOptions(beam=options.beam, largest_step=largest_step), scorers)
 
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
-        """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame."""
-        best = greedy(log_probs) if self.options.greedy else self._search.decode(log_probs)[0]
+        """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame.
+
+        Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search would
+        add up the small chances of a token in every frame until one seems to have been there.
+        """
+        best = greedy(log_probs)
+        if best.tokens and not self.options.greedy:
+            best = self._search.decode(log_probs)[0]
         return words_from_tokens(best, self._tokenizer.pieces, self._frame_seconds)

@@ -184,3 +184,12 @@ def test_the_package_offers_its_names():
         assert getattr(asr, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing"):
         asr.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("beam", [1, 4, 16, 64])
+def test_the_shipped_model_hears_nothing_where_nothing_is_said(beam):
+    shipped = Recognizer.from_pretrained()
+    options = dataclasses.replace(shipped.options, beam=beam)
+    noise = np.random.default_rng(0).normal(size=16_000 * 20) * 1e-3
+    for nothing in (np.zeros(16_000 * 40), noise):
+        assert shipped.transcribe((nothing.astype(np.float32), 16_000), options).text == ""
