@@ -84,8 +84,8 @@ class Decoder:
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
         """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame.
 
-        Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search would
-        add up the small chances of a token in every frame until one seems to have been there.
+        Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search
+        would add up the small chances of a token in every frame until one seems to have been there.
         """
         best = greedy(log_probs)
         if best.tokens and not self.options.greedy:
