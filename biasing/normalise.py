@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from biasing.phone_set import PHONES, strip_stress
 from lm.numbers import spell_cardinal
 from lm.text import normalise
-
-# fmt: off
-ARPABET: tuple[str, ...] = (
-    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY",
-    "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y",
-    "Z", "ZH",
-)
-# fmt: on
-"""The 39 phones of CMUdict, without stress."""
 
 MOST_CHARACTERS = 1000
 """Longer phrases are refused: such a line is a text that strayed into a phrase file."""
 
 _CLEAN = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*")
-_PHONES = frozenset(ARPABET)
+_PHONES = frozenset(PHONES)
 _SIGNS = str.maketrans(dict.fromkeys("`´′ʹʻˈ‛＇", "'") | {"+": " plus ", "@": " at "})
 _ORDINARY = frozenset(".,:;!?-\u2010\u2011\u2012\u2013\u2014\u2015'’‘ʼ\"“”„«»()[]{}/\\_…&%·•|~")
 _INVISIBLE = re.compile("[\ufe00-\ufe0f]")
@@ -82,10 +74,10 @@ def phones_of(text: str) -> tuple[str, ...]:
     Raises:
         SpellingError: no phones, or one that is none of the 39.
     """
-    phones = tuple(re.sub(r"[0-2]$", "", phone) for phone in text.upper().split())
+    phones = tuple(strip_stress(phone) for phone in text.upper().split())
     for phone in phones:
         if phone not in _PHONES:
-            raise SpellingError(f"{phone} is no ARPAbet phone; accepted are {' '.join(ARPABET)}")
+            raise SpellingError(f"{phone} is no ARPAbet phone; accepted are {' '.join(PHONES)}")
     if not phones:
         raise SpellingError("has no phones between the slashes; give some as in /S IY R SH AH/")
     return phones
