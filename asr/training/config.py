@@ -116,6 +116,8 @@ class RunConfig:
 
     out: str = "runs/base"
     """Folder for checkpoints, logs and curves."""
+    start: str = ""
+    """Model folder whose weights and tokenizer a new run begins with; empty: from scratch."""
     seed: int = 1
     """Fixes weights, data order, augmentation and dropout."""
     precision: Literal["bf16", "float32"] = "bf16"

@@ -13,7 +13,16 @@ from pathlib import Path
 import torch
 
 from asr.manifest import Utterance, read_manifest
-from asr.model import SIZES, TOKENIZER_FILE, ConformerCTC, ModelConfig, config_from_dict, save_model
+from asr.model import (
+    SIZES,
+    TOKENIZER_FILE,
+    ConformerCTC,
+    ModelConfig,
+    ModelError,
+    config_from_dict,
+    load_model,
+    save_model,
+)
 from asr.tokenizer import ALPHABET, Tokenizer, train_tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache
@@ -55,9 +64,9 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
             f"{folder} holds a run already; continue it with --resume or choose another run.out"
         )
     with join_team(config.run.device) as team:
-        corpus = _lead_first(team, config, resume)
         torch.manual_seed(config.run.seed)
-        model = ConformerCTC(shape).to(team.device)
+        model = _first_model(config, shape).to(team.device)
+        corpus = _lead_first(team, config, resume)
         plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
         augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
         trainer = Trainer(
@@ -70,6 +79,21 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         if team.leads:
             export(trainer, dev)
     return folder / "model"
+
+
+def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
+    """A model of the given shape, with the weights of `run.start` where that is set."""
+    if not config.run.start:
+        return ConformerCTC(shape)
+    try:
+        model = load_model(Path(config.run.start))
+    except ModelError as error:
+        raise ConfigError(f"run.start: {error}") from error
+    if model.config.encoder != shape.encoder or model.config.vocab_size != shape.vocab_size:
+        raise ConfigError(
+            f"run.start: {config.run.start} holds a model of another shape than `size` and `model`"
+        )
+    return model
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -121,8 +145,7 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
     chosen = select_utterances(data)
     tokenizer_file = folder / TOKENIZER_FILE
     if not (resume and tokenizer_file.exists()):
-        size = model_config(config).vocab_size
-        train_tokenizer(_text_lines(data, [utterance for utterance, _ in chosen]), tokenizer_file, size)
+        _prepare_tokenizer(config, [utterance for utterance, _ in chosen], tokenizer_file)
     tokenizer = Tokenizer(tokenizer_file)
     lexicon = read_lexicon(root / data.lexicon)
     train_examples = make_examples(chosen, tokenizer, lexicon)
@@ -142,6 +165,15 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
         AudioCache.build(noise_files, cache) if noise_files else None,
         noise_files,
     )
+
+
+def _prepare_tokenizer(config: TrainConfig, utterances: list[Utterance], file: Path) -> None:
+    """That of the model which the run starts from, or a new one."""
+    if config.run.start:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(config.run.start) / TOKENIZER_FILE, file)
+    else:
+        train_tokenizer(_text_lines(config.data, utterances), file, model_config(config).vocab_size)
 
 
 def _noise_files(data: DataConfig) -> tuple[Path, ...]:

@@ -133,6 +133,27 @@ def test_a_broken_run_goes_on_as_if_unbroken(config, finished, tmp_path, monkeyp
     ).read_bytes()
 
 
+def test_a_run_may_start_from_a_model(config, finished, tmp_path):
+    still = OptimizerConfig(learning_rate=0.0, total_steps=1)
+    started = dataclasses.replace(
+        config,
+        optimizer=still,
+        run=dataclasses.replace(config.run, out=str(tmp_path / "started"), start=str(finished)),
+    )
+    model = train(started)
+    for name in ("model.safetensors", "tokenizer.model"):
+        assert (model / name).read_bytes() == (finished / name).read_bytes()
+    other = dataclasses.replace(started, model={"encoder": {"layers": 4}})
+    with pytest.raises(ConfigError, match="another shape"):
+        train(out(other, str(tmp_path / "other")))
+
+
+def test_a_run_cannot_start_from_no_model(config, tmp_path):
+    lost = dataclasses.replace(config.run, out=str(tmp_path / "lost"), start=str(tmp_path))
+    with pytest.raises(ConfigError, match="run.start.*missing"):
+        train(dataclasses.replace(config, run=lost))
+
+
 def test_a_resumed_log_has_every_step_once(tmp_path):
     file = tmp_path / "run" / "log.csv"
     assert rewind_log(file, 3) == 0.0
