@@ -1,19 +1,22 @@
-"""What training audio goes through before features: speed, rooms, noise, level."""
+"""What training audio goes through before features: speed, rooms, noise, channels, level."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 from scipy.signal import fftconvolve
 
 from asr.features import SAMPLE_RATE
 from asr.training.cache import AudioCache
+from asr.training.channels import BENDS_HZ, CODECS, Samples, equalize, recode, telephone
 from asr.training.config import AugmentConfig
 
-Samples = npt.NDArray[np.float32]
+LARGEST_BEND_DB = 8.0
+"""Of the random equalizer, either way."""
+NEAR_SILENCE = 1e-3
+"""Loudest noise floor of a recording in which nobody speaks."""
 SPEED_OF_SOUND = 343.0
 """Metres a second."""
 
@@ -74,7 +77,7 @@ class Augmenter:
         self._noise_files = noise_files
 
     def __call__(self, samples: Samples, generator: np.random.Generator) -> Samples:
-        """`(N,)` samples to `(N',)`: speed, room, noise, level."""
+        """`(N,)` samples to `(N',)`: speed, room, noise, equalizer, telephone, codec, level."""
         config = self.config
         samples = change_speed(samples, generator.uniform(*config.speed))
         if generator.random() < config.room_probability:
@@ -83,6 +86,30 @@ class Augmenter:
             samples = mix_at_snr(
                 samples, self._noise_cut(len(samples), generator), generator.uniform(*config.snr_db)
             )
+        return self._level(self._channel(samples, generator), generator)
+
+    def nothing_said(self, length: int, generator: np.random.Generator) -> Samples:
+        """`length` samples in which nobody speaks: a noise recording, or the hiss of a quiet one."""
+        if self._noise is not None and self._noise_files and generator.random() < 0.5:
+            return self._level(self._channel(self._noise_cut(length, generator), generator), generator)
+        hiss = generator.normal(size=length) * generator.uniform(0, NEAR_SILENCE)
+        return hiss.astype(np.float32)
+
+    def _channel(self, samples: Samples, generator: np.random.Generator) -> Samples:
+        """The recording chain, each part of it with its own probability."""
+        config = self.config
+        if generator.random() < config.equalizer_probability:
+            gains = generator.uniform(-LARGEST_BEND_DB, LARGEST_BEND_DB, len(BENDS_HZ))
+            samples = equalize(samples, gains)
+        if generator.random() < config.telephone_probability:
+            samples = telephone(samples)
+        if generator.random() < config.codec_probability:
+            codec = CODECS[int(generator.integers(len(CODECS)))]
+            samples = recode(np.clip(samples, -1.0, 1.0), codec, float(generator.uniform(0.5, 1.0)))
+        return samples
+
+    def _level(self, samples: Samples, generator: np.random.Generator) -> Samples:
+        config = self.config
         peak = max(float(np.abs(samples).max(initial=0.0)), 1e-9)
         gain = min(10 ** (generator.uniform(*config.gain_db) / 20), 1.0 / peak)
         return np.asarray(samples * gain, np.float32)

@@ -46,6 +46,10 @@ class DataConfig:
     """Folder of noise recordings, relative to `root`; empty for none."""
     cache: str = "runs/cache"
     """Folder for decoded audio."""
+    teacher: str = ""
+    """Folder of a pretrained encoder's states for all training audio; see `asr.training.feature_cache`."""
+    teacher_frame_seconds: float = 0.024
+    """Seconds between these states."""
     min_seconds: float = 0.5
     """Shorter utterances are left out."""
     max_seconds: float = 18.0
@@ -66,6 +70,14 @@ class AugmentConfig:
     """Range of speech-to-noise ratios."""
     room_probability: float = 0.1
     """Share of utterances played in a simulated room."""
+    equalizer_probability: float = 0.0
+    """Share of utterances whose spectrum is bent by up to 8 dB an octave band."""
+    telephone_probability: float = 0.0
+    """Share of utterances cut to 300 to 3400 Hz and 8-bit mu-law."""
+    codec_probability: float = 0.0
+    """Share of utterances that go through MP3, Vorbis or Opus at low rates."""
+    silence_probability: float = 0.0
+    """Share of utterances replaced by noise or near silence, with nothing to be heard in them."""
     gain_db: tuple[float, float] = (-10.0, 6.0)
     """Range of levels."""
     band_masks: int = 2
@@ -88,6 +100,8 @@ class LossConfig:
     """Weight of the phone CTC, added."""
     attention: float = 0.0
     """Weight of an attention decoder's cross-entropy, added; 0 leaves the decoder out."""
+    teacher: float = 0.0
+    """Weight of the squared distance to a pretrained encoder's states (`data.teacher`), added; 0: left out."""
 
 
 @dataclass(frozen=True)

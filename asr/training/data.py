@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from asr.features import SAMPLE_RATE
 from asr.manifest import Utterance, read_manifest
@@ -19,6 +20,8 @@ from asr.tokenizer import Tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
 from asr.training.config import ConfigError, DataConfig
+from asr.training.distributed import Team
+from asr.training.teacher import Teacher
 
 PADDING_STEP = 0.64
 """Batches are padded to whole steps of so many seconds, as a CPU's kernels are compiled for every shape."""
@@ -32,8 +35,8 @@ class Example:
     seconds: float
     text: str
     tokens: tuple[int, ...]
-    phones: tuple[int, ...]
-    """Empty when a word has no known pronunciation."""
+    phones: tuple[int, ...] | None
+    """None when a word has no known pronunciation."""
     weight: float
     """Draws per epoch."""
 
@@ -47,8 +50,13 @@ class Batch:
     lengths: Tensor
     """`(B,)` samples."""
     tokens: tuple[tuple[int, ...], ...]
-    phones: tuple[tuple[int, ...], ...]
+    phones: tuple[tuple[int, ...] | None, ...]
+    """None where the pronunciation is not known; empty where nothing is said."""
     texts: tuple[str, ...]
+    teacher: Tensor | None = None
+    """`(B, T, D)` states of a teacher on the model's frames."""
+    teacher_frames: Tensor | None = None
+    """`(B,)` frames that have one; none where nothing is said."""
 
 
 def read_lexicon(path: Path) -> dict[str, tuple[int, ...]]:
@@ -68,11 +76,11 @@ def read_lexicon(path: Path) -> dict[str, tuple[int, ...]]:
     return lexicon
 
 
-def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """Phones of a text, or nothing when one of its words is not in the lexicon."""
+def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+    """Phones of a text, or None when one of its words is not in the lexicon."""
     words = text.split()
     if any(word not in lexicon for word in words):
-        return ()
+        return None
     return tuple(phone for word in words for phone in lexicon[word])
 
 
@@ -183,19 +191,43 @@ class BatchMaker:
     """Reads, augments and pads the examples of one step that fall to one process."""
 
     def __init__(
-        self, plan: BatchPlan, cache: AudioCache, augmenter: Augmenter, rank: int, world: int
+        self,
+        plan: BatchPlan,
+        cache: AudioCache,
+        augmenter: Augmenter,
+        team: Team,
+        teacher: Teacher | None = None,
     ) -> None:
-        self.plan, self.cache, self.augmenter = plan, cache, augmenter
-        self.rank, self.world = rank, world
+        self.plan, self.cache, self.augmenter, self.team, self.teacher = plan, cache, augmenter, team, teacher
 
     def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
         """The batch of this process; an utterance's augmentation depends on seed, epoch and place alone."""
-        mine = range(self.rank, len(indices), self.world)
-        examples = [self.plan.examples[indices[at]] for at in mine]
-        audio = [
-            self.augmenter(
-                self.cache[example.audio], np.random.default_rng((self.plan.seed, epoch, position, at))
+        mine = range(self.team.rank, len(indices), self.team.world)
+        made = [
+            self._make(
+                self.plan.examples[indices[at]], np.random.default_rng((self.plan.seed, epoch, position, at))
             )
-            for at, example in zip(mine, examples, strict=True)
+            for at in mine
         ]
-        return collate(examples, audio)
+        batch = collate([example for example, _ in made], [audio for _, audio in made])
+        return batch if self.teacher is None else self._taught(batch, made, self.teacher)
+
+    def _taught(self, batch: Batch, made: Sequence[tuple[Example, Samples]], teacher: Teacher) -> Batch:
+        """The batch with the teacher's states for each utterance, at the speed that it is played."""
+        states = []
+        for example, audio in made:
+            frames = teacher.frames_of(len(audio) / SAMPLE_RATE) if example.tokens else 0
+            speed = len(self.cache[example.audio]) / len(audio)
+            states.append(torch.from_numpy(teacher.states(example.audio, frames, speed)))
+        return replace(
+            batch,
+            teacher=pad_sequence(states, batch_first=True) if states else None,
+            teacher_frames=torch.tensor([len(one) for one in states]),
+        )
+
+    def _make(self, example: Example, generator: np.random.Generator) -> tuple[Example, Samples]:
+        samples = self.cache[example.audio]
+        if generator.random() < self.augmenter.config.silence_probability:
+            silent = replace(example, text="", tokens=(), phones=())
+            return silent, self.augmenter.nothing_said(len(samples), generator)
+        return example, self.augmenter(samples, generator)

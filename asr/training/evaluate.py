@@ -67,10 +67,10 @@ def evaluate(model: ConformerCTC, dev: DevSet) -> DevScores:
         for index, tokens, phone_row in rows:
             texts[index], phones[index] = tokenizer.decode(tokens), phone_row
     model.train()
-    spoken = [(e, p) for e, p in zip(examples, phones, strict=True) if e.phones]
+    spoken = [(e.phones, p) for e, p in zip(examples, phones, strict=True) if e.phones]
     return DevScores(
         wer=jiwer.wer([e.text for e in examples], texts),
-        phone_error_rate=jiwer.wer([_names(e.phones) for e, _ in spoken], [_names(p) for _, p in spoken])
+        phone_error_rate=jiwer.wer([_names(e) for e, _ in spoken], [_names(p) for _, p in spoken])
         if spoken
         else 0.0,
         sample=texts[0] if texts else "",

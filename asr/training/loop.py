@@ -19,12 +19,12 @@ from asr.features import SpecAugmentConfig, spec_augment
 from asr.files import write_text_atomic
 from asr.model import ConformerCTC
 from asr.progress import step_progress
-from asr.training.attention import AttentionDecoder
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
 from asr.training.config import AugmentConfig, ConfigError, TrainConfig
 from asr.training.data import Batch, BatchMaker
 from asr.training.distributed import Team
 from asr.training.evaluate import DevScores, DevSet, evaluate
+from asr.training.helpers import Helpers
 from asr.training.losses import training_loss
 from asr.training.optimizer import Optimizer, learning_rate
 
@@ -43,8 +43,6 @@ LOG_FIELDS = (
     "dev_wer",
     "dev_per",
 )
-ATTENTION = "attention_decoder."
-"""Prefix of the attention decoder's weights in a checkpoint."""
 
 
 @dataclass
@@ -62,8 +60,14 @@ class Trainer:
     def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: BatchMaker) -> None:
         self.config, self.team, self.model, self.batches = config, team, model, batches
         self.folder = Path(config.run.out)
-        self.attention = _attention_decoder(config, model).to(team.device) if config.loss.attention else None
-        self.trained = nn.ModuleList([model, *([self.attention] if self.attention else [])])
+        self.helpers = Helpers.of(
+            config.loss,
+            model.config.encoder.dim,
+            model.config.vocab_size,
+            batches.teacher.dim if batches.teacher else 0,
+            config.run.seed + 1,
+        ).to(team.device)
+        self.trained = nn.ModuleList([model, self.helpers])
         self.optimizer = Optimizer(self.trained, config.optimizer)
         self.best = BestWeights(self.folder, config.run.keep_best)
         self.progress = Progress()
@@ -97,9 +101,9 @@ class Trainer:
         if found is None:
             return False
         weights, optimizer, self.progress = found
-        if self.attention is not None:
-            self.attention.load_state_dict(_named_with(ATTENTION, weights))
-        self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(ATTENTION)})
+        own = self.helpers.state_dict().keys()
+        self.helpers.load_state_dict({name: weights[name] for name in own})
+        self.model.load_state_dict({name: tensor for name, tensor in weights.items() if name not in own})
         self.optimizer.load_state_dict(optimizer)
         if self.team.leads:
             self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
@@ -162,11 +166,8 @@ class Trainer:
         self.progress = Progress(number + 1, epoch, position + 1)
 
     def _weights(self) -> dict[str, Tensor]:
-        """All that is trained as one table, the attention decoder's weights under a prefix."""
-        weights = dict(self.model.state_dict())
-        if self.attention is not None:
-            weights |= {ATTENTION + name: tensor for name, tensor in self.attention.state_dict().items()}
-        return weights
+        """All that is trained as one table."""
+        return {**self.model.state_dict(), **self.helpers.state_dict()}
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         device, run = self.team.device, self.config.run
@@ -174,7 +175,7 @@ class Trainer:
         features = spec_augment(features, lengths, _masks(self.config.augment), generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
             output = self.model.encode(features, lengths)
-            losses = training_loss(output, batch, self.config.loss, self.attention)
+            losses = training_loss(output, batch, self.config.loss, self.helpers)
         return torch.stack((losses.total, losses.final, losses.intermediate, losses.phone))
 
     def _prefetched(self) -> Iterator[tuple[int, int, list[int], Batch]]:
@@ -209,15 +210,6 @@ class Trainer:
         )
         log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
         append_row(self.folder / "log.csv", LOG_FIELDS, row)
-
-
-def _attention_decoder(config: TrainConfig, model: ConformerCTC) -> AttentionDecoder:
-    torch.manual_seed(config.run.seed + 1)
-    return AttentionDecoder(model.config.encoder.dim, model.config.vocab_size)
-
-
-def _named_with(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _masks(config: AugmentConfig) -> SpecAugmentConfig:

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from asr.model import ModelOutput
-from asr.training.attention import AttentionDecoder
 from asr.training.config import LossConfig
 from asr.training.data import Batch
+from asr.training.helpers import Helpers
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,18 @@ class Losses:
     phone: Tensor
 
 
-def ctc(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
+def ctc(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int] | None]) -> Tensor:
     """Sum of the CTC losses of `(B, T, V)` log-probabilities.
 
-    Empty targets and impossible alignments add nothing.
+    An empty target asks for blanks alone; None (not known) and impossible alignments add nothing.
     """
-    spoken = [index for index, target in enumerate(targets) if target]
-    if not spoken:
+    known = [(index, target) for index, target in enumerate(targets) if target is not None]
+    if not known:
         return log_probs.sum() * 0.0
-    rows = torch.tensor(spoken, device=log_probs.device)
-    flat = torch.tensor([token for index in spoken for token in targets[index]], device=log_probs.device)
-    target_lengths = torch.tensor([len(targets[index]) for index in spoken], device=log_probs.device)
+    device = log_probs.device
+    rows = torch.tensor([index for index, _ in known], device=device)
+    flat = torch.tensor([token for _, target in known for token in target], dtype=torch.int64, device=device)
+    target_lengths = torch.tensor([len(target) for _, target in known], device=device)
     return F.ctc_loss(
         log_probs[rows].transpose(0, 1),
         flat,
@@ -47,9 +48,9 @@ def ctc(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) ->
 
 
 def training_loss(
-    output: ModelOutput, batch: Batch, config: LossConfig, attention: AttentionDecoder | None = None
+    output: ModelOutput, batch: Batch, config: LossConfig, helpers: Helpers | None = None
 ) -> Losses:
-    """(1 - w) final + w mean of the intermediates, plus the weighted phone CTC and attention.
+    """(1 - w) final + w mean of the intermediates, plus the weighted phone CTC and the helpers' losses.
 
     Source: Lee & Watanabe 2021, eq. 5, for the first two.
     """
@@ -59,6 +60,6 @@ def training_loss(
     phone = ctc(output.phone_log_probs, output.lengths, batch.phones)
     weight = config.intermediate
     total = (1 - weight) * final + weight * intermediate + config.phone * phone
-    if attention is not None:
-        total = total + config.attention * attention(output.states[-1], output.lengths, batch.tokens)
+    if helpers is not None:
+        total = total + helpers(output, batch, config)
     return Losses(total, final, intermediate, phone)

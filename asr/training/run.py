@@ -32,6 +32,7 @@ from asr.training.data import BatchMaker, BatchPlan, Example, make_examples, rea
 from asr.training.distributed import Team, join_team
 from asr.training.evaluate import DevSet, evaluate
 from asr.training.loop import Trainer
+from asr.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,8 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         corpus = _lead_first(team, config, resume)
         plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
         augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
-        trainer = Trainer(
-            config, team, model, BatchMaker(plan, corpus.audio, augmenter, team.rank, team.world)
-        )
+        batches = BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model))
+        trainer = Trainer(config, team, model, batches)
         if not (resume and trainer.resume()):
             trainer.start_clean()
         dev = DevSet(corpus.dev, corpus.dev_audio, corpus.tokenizer, config.data.batch_seconds)
@@ -94,6 +94,14 @@ def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
             f"run.start: {config.run.start} holds a model of another shape than `size` and `model`"
         )
     return model
+
+
+def _teacher(config: TrainConfig, model: ConformerCTC) -> Teacher | None:
+    if not config.loss.teacher:
+        return None
+    if not config.data.teacher:
+        raise ConfigError("loss.teacher needs data.teacher, a folder of a pretrained encoder's states")
+    return Teacher(Path(config.data.teacher), config.data.teacher_frame_seconds, model.frame_seconds)
 
 
 def model_config(config: TrainConfig) -> ModelConfig:

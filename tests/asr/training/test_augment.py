@@ -1,11 +1,14 @@
 """Augmentation: what is asked for is what happens, and a seed repeats it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from samples import bursts, tones, write_wav
 
 from asr.training.augment import Augmenter, change_speed, mix_at_snr, room_response
 from asr.training.cache import AudioCache
+from asr.training.channels import BENDS_HZ, CODECS, equalize, recode, telephone
 from asr.training.config import AugmentConfig
 
 OFF = AugmentConfig(speed=(1.0, 1.0), noise_probability=0.0, room_probability=0.0, gain_db=(0.0, 0.0))
@@ -86,3 +89,61 @@ def test_all_off_changes_nothing(noise):
     sound = 0.5 * tones(0.5, 6)
     np.testing.assert_allclose(Augmenter(OFF, *noise)(sound, np.random.default_rng(0)), sound, rtol=1e-6)
     assert len(Augmenter(ALL, None, ())(sound, np.random.default_rng(0)))
+
+
+def gain_db(before, after, hertz):
+    """Level change in dB of the band around a frequency."""
+    window = np.hanning(len(before))
+    place = slice(*(np.array([0.94, 1.06]) * hertz * len(before) / 16_000).astype(int))
+    power = [np.sum(np.abs(np.fft.rfft(one * window)[place]) ** 2) for one in (before, after)]
+    return 10 * np.log10(power[1] / power[0])
+
+
+def test_an_equalizer_has_its_gains_at_its_bends():
+    noise = np.random.default_rng(1).normal(size=64_000).astype(np.float32)
+    gains = np.array([0.0, 8.0, -8.0, 3.0, 0.0, -5.0, 6.0, 0.0])
+    bent = equalize(noise, gains)
+    for hertz, wanted in list(zip(BENDS_HZ, gains, strict=True))[1:-1]:
+        assert gain_db(noise, bent, hertz) == pytest.approx(wanted, abs=0.7)
+    assert equalize(noise, np.zeros(8)) == pytest.approx(noise, abs=1e-5)
+
+
+def test_a_telephone_keeps_its_band_and_drops_the_rest():
+    noise = (0.1 * np.random.default_rng(2).normal(size=64_000)).astype(np.float32)
+    heard = telephone(noise)
+    for hertz in (400, 1000, 3000):
+        assert abs(gain_db(noise, heard, hertz)) < 0.5
+    for hertz in (150, 5000, 7000):
+        assert gain_db(noise, heard, hertz) < -25
+    assert not telephone(np.zeros(800, np.float32)).any()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_codec_keeps_length_place_and_most_of_the_sound(codec):
+    sound = 0.5 * tones(1.03, 3)
+    coded = recode(sound, codec, 0.6)
+    assert coded.shape == sound.shape
+    assert coded.dtype == np.float32
+    lags = np.correlate(coded[2000:12_000], sound[4000:10_000])
+    assert abs(int(lags.argmax()) - 2000) <= 2
+    assert np.corrcoef(coded, sound)[0, 1] > 0.9
+
+
+def test_where_nothing_is_said_there_is_noise_or_hiss(noise):
+    augmenter = Augmenter(ALL, *noise)
+    loudest = []
+    for seed in range(40):
+        samples = augmenter.nothing_said(5000, np.random.default_rng(seed))
+        assert samples.shape == (5000,)
+        assert samples.dtype == np.float32
+        loudest.append(np.abs(samples).max())
+    assert min(loudest) < 0.01 < max(loudest) <= 1.0
+
+
+def test_every_channel_may_be_drawn():
+    sound = 0.3 * tones(0.5, 4)
+    for name in ("equalizer_probability", "telephone_probability", "codec_probability"):
+        augmenter = Augmenter(replace(OFF, **{name: 1.0}), None, ())
+        changed = augmenter(sound, np.random.default_rng(5))
+        assert len(changed) == len(sound)
+        assert np.abs(changed - sound).max() > 1e-3

@@ -21,6 +21,7 @@ from asr.training.data import (
     read_lexicon,
     select_utterances,
 )
+from asr.training.distributed import Team
 
 
 def examples(count, seed=0, weights=(1.0,)):
@@ -78,17 +79,17 @@ def test_the_shares_of_the_processes_are_the_whole_batch(corpus, tmp_path):
     many = [Example(file, 1.0, file.stem, (1, 2), (3,), 1.0) for file in files]
     plan, augmenter = BatchPlan(many, 100, 1), Augmenter(AugmentConfig(), cache, tuple(files))
     indices = [4, 1, 7, 0, 2]
-    whole = BatchMaker(plan, cache, augmenter, 0, 1)(2, 5, indices)
+    whole = BatchMaker(plan, cache, augmenter, Team())(2, 5, indices)
     assert whole.texts == tuple(many[index].text for index in indices)
     for rank in range(3):
-        share = BatchMaker(plan, cache, augmenter, rank, 3)(2, 5, indices)
+        share = BatchMaker(plan, cache, augmenter, Team(rank, 3))(2, 5, indices)
         assert share.texts == whole.texts[rank::3]
         assert share.lengths.tolist() == whole.lengths[rank::3].tolist()
         for mine, row in zip(share.samples, whole.samples[rank::3], strict=True):
             np.testing.assert_array_equal(mine[: len(row)], row[: len(mine)])
-    other = BatchMaker(plan, cache, augmenter, 0, 1)(3, 5, indices)
+    other = BatchMaker(plan, cache, augmenter, Team())(3, 5, indices)
     assert other.lengths.tolist() != whole.lengths.tolist()
-    assert BatchMaker(plan, cache, augmenter, 7, 8)(2, 5, indices).samples.shape == (0, 0)
+    assert BatchMaker(plan, cache, augmenter, Team(7, 8))(2, 5, indices).samples.shape == (0, 0)
 
 
 def test_padding_is_zero_and_in_whole_steps():
@@ -129,12 +130,31 @@ def test_a_broken_recording_is_named_and_leaves_no_cache(tmp_path):
     assert not list((tmp_path / "cache").glob("*.json"))
 
 
+def test_where_nothing_is_said_there_is_nothing_to_hear(tmp_path):
+    files = [write_wav(tmp_path / f"{i}.wav", tones(0.6, i)) for i in range(4)]
+    spoken = [Example(file, 0.6, "a", (1,), (2,), 1.0) for file in files]
+    augmenter = Augmenter(AugmentConfig(silence_probability=0.5), None, ())
+    maker = BatchMaker(
+        BatchPlan(spoken, 60, 1), AudioCache.build(files, tmp_path / "cache"), augmenter, Team()
+    )
+    seen = set()
+    for epoch in range(10):
+        batch = maker(epoch, 0, range(4))
+        for samples, text, tokens, phones in zip(
+            batch.samples, batch.texts, batch.tokens, batch.phones, strict=True
+        ):
+            silent = float(samples.abs().max()) < 0.02
+            assert (text, tokens, phones) == (("", (), ()) if silent else ("a", (1,), (2,)))
+            seen.add(silent)
+    assert seen == {True, False}
+
+
 def test_pronunciations(corpus, tmp_path):
     lexicon = read_lexicon(corpus / "lexicon.dict")
     assert all(len(phones) == 3 for phones in lexicon.values())
     one, two = list(lexicon)[:2]
     assert pronounce(f"{one} {two}", lexicon) == lexicon[one] + lexicon[two]
-    assert pronounce(f"{one} unheardof", lexicon) == ()
+    assert pronounce(f"{one} unheardof", lexicon) is None
     (tmp_path / "bad.dict").write_text("word W XX0 D\n")
     with pytest.raises(ConfigError, match="'XX0' for 'word'"):
         read_lexicon(tmp_path / "bad.dict")

@@ -148,9 +148,15 @@ def test_a_run_may_start_from_a_model(config, finished, tmp_path):
         train(out(other, str(tmp_path / "other")))
 
 
+def test_a_teacher_needs_its_states(config, tmp_path):
+    taught = dataclasses.replace(config, loss=LossConfig(teacher=1.0))
+    with pytest.raises(ConfigError, match=r"data\.teacher"):
+        train(out(taught, str(tmp_path / "taught")))
+
+
 def test_a_run_cannot_start_from_no_model(config, tmp_path):
     lost = dataclasses.replace(config.run, out=str(tmp_path / "lost"), start=str(tmp_path))
-    with pytest.raises(ConfigError, match="run.start.*missing"):
+    with pytest.raises(ConfigError, match=r"run.start.*missing"):
         train(dataclasses.replace(config, run=lost))
 
 

@@ -37,23 +37,30 @@ def test_ctc_sums_over_all_paths():
     assert float(ctc(log_probs, lengths, targets)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_empty_and_impossible_targets_add_nothing():
+def test_unknown_and_impossible_targets_add_nothing():
     log_probs = random_log_probs(3, 4, 3).requires_grad_()
     lengths = torch.tensor([4, 4, 2])
     alone = ctc(log_probs[:1], lengths[:1], [(1, 2)])
-    together = ctc(log_probs, lengths, [(1, 2), (), (1, 1, 1)])
+    together = ctc(log_probs, lengths, [(1, 2), None, (1, 1, 1)])
     torch.testing.assert_close(together, alone)
     together.backward()
     assert log_probs.grad.isfinite().all()
     assert not log_probs.grad[1:].any()
-    nothing = ctc(log_probs, lengths, [(), (), ()])
+    nothing = ctc(log_probs, lengths, [None, None, None])
     assert float(nothing.detach()) == 0.0
     nothing.backward()
 
 
+def test_nothing_said_is_blanks_alone():
+    log_probs = random_log_probs(2, 5, 3)
+    lengths = torch.tensor([5, 3])
+    expected = -log_probs[0, :, 0].sum() - log_probs[1, :3, 0].sum()
+    torch.testing.assert_close(ctc(log_probs, lengths, [(), ()]), expected)
+
+
 def test_the_total_is_the_weighted_sum():
     lengths = torch.tensor([6, 5])
-    tokens, phones = ((1, 2), (3,)), ((4,), ())
+    tokens, phones = ((1, 2), (3,)), ((4,), None)
     final, middle, deep = (random_log_probs(2, 6, 5, seed=i) for i in range(3))
     phone = random_log_probs(2, 6, 7, seed=9)
     batch = Batch(torch.zeros(2, 1), lengths, tokens, phones, ("", ""))
