@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.align import TimedWord
+from asr.calibration import Calibration
 from asr.files import write_text_atomic
 from asr.search import BeamSearch, SearchOptions, greedy, words_from_tokens
 from asr.tokenizer import Tokenizer
@@ -39,6 +40,10 @@ class DecodingOptions:
     """Nats added for every word, against the language model's liking for few words."""
     unk_penalty: float = -5.0
     """Nats added for a word that the language model does not know, before the weight."""
+    confidence_slope: float = 1.0
+    """Factor on the log-odds of a word's confidence; with the shift, its calibration on dev."""
+    confidence_shift: float = 0.0
+    """Added to these log-odds."""
 
     def __post_init__(self) -> None:
         if self.beam < 1:
@@ -76,6 +81,7 @@ class Decoder:
         self.options = options
         self._tokenizer = tokenizer
         self._frame_seconds = frame_seconds
+        self._calibration = Calibration(options.confidence_slope, options.confidence_shift)
         lm = LMOptions(options.lm_weight, options.word_bonus, options.unk_penalty)
         scorers = [WordScorer(ngram, tokenizer.pieces, lm)] if ngram is not None and options.lm else []
         largest_step = 4.0 + max(options.word_bonus, 0.0)
@@ -90,4 +96,5 @@ class Decoder:
         best = greedy(log_probs)
         if best.tokens and not self.options.greedy:
             best = self._search.decode(log_probs)[0]
-        return words_from_tokens(best, self._tokenizer.pieces, self._frame_seconds)
+        words = words_from_tokens(best, self._tokenizer.pieces, self._frame_seconds)
+        return tuple(replace(word, confidence=self._calibration(word.confidence)) for word in words)
