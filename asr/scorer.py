@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asr import search_kernel as kernel
 from asr.search_arrays import EMPTY, new_moves
+from asr.search_tables import fill_moves
 
 FIRST_MOVES = 1 << 13  # places for the answers of the scorer; doubled when half full
 MOST_MOVES = 1 << 20  # answers remembered between utterances, about 40 MB
@@ -87,7 +87,7 @@ class ScorerMemory:
         while 2 * (self._known + len(wanted)) > len(self.moves.keys):
             self._grow()
         answers = np.array(numbers, dtype=np.int32), np.array(nats, dtype=np.float64)
-        self._known += kernel.fill_moves(self.moves, np.array(wanted, dtype=np.int64), *answers)
+        self._known += fill_moves(self.moves, np.array(wanted, dtype=np.int64), *answers)
 
     def finish(self, number: int) -> float:
         """What the scorer adds when the utterance ends in the state `number`."""
@@ -108,4 +108,4 @@ class ScorerMemory:
         old = self.moves
         self.moves = new_moves(2 * len(old.keys))
         used = old.keys != EMPTY
-        kernel.fill_moves(self.moves, old.keys[used], old.state[used], old.nats[used])
+        fill_moves(self.moves, old.keys[used], old.state[used], old.nats[used])

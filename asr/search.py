@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asr import search_kernel as kernel
 from asr.align import (
     AlignmentError,
     LogProbsError,
@@ -22,6 +22,9 @@ from asr.align import (
 )
 from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
 from asr.search_arrays import LIVE, MISSING, ROWS, Search, Settings, Tree, new_search, new_tree
+from asr.search_kernel import advance
+from asr.search_tables import fill_rows
+from biasing.graph import END, ContextGraph, GraphArrays, build_graph, step
 
 __all__ = [
     "BeamSearch",
@@ -54,6 +57,8 @@ class SearchOptions:
             scorer was asked are not asked about.
         largest_step: most nats the scorers are expected to pay for one token. Extensions that even so would
             not get into the beam are not asked about, which is exact as long as no scorer pays more.
+        bias_weight: factor on all that phrases are worth; 0 leaves them out.
+        expand: whether tokens that continue a phrase are tried where `top_k` and `token_gap` leave them out.
         n_best: hypotheses returned at most.
         aligned: how many of these get the times and confidences of their tokens, from the best one down.
         blank: id of the blank token.
@@ -64,6 +69,8 @@ class SearchOptions:
     token_gap: float = 7.0
     beam_gap: float = 12.0
     largest_step: float = 3.0
+    bias_weight: float = 1.0
+    expand: bool = True
     n_best: int = 10
     aligned: int = 1
     blank: int = 0
@@ -77,6 +84,7 @@ class SearchOptions:
             "blank": 0,
             "token_gap": 0.0,
             "beam_gap": 0.0,
+            "bias_weight": 0.0,
         }
         for name, bound in least.items():
             if not getattr(self, name) >= bound:
@@ -91,7 +99,9 @@ class Hypothesis:
         tokens: token ids without blank.
         acoustic: log-probability in nats, summed over the alignments the beam kept (greedy: of the best one).
         lm: nats added by the scorers, their weights applied.
-        bias: nats added by decoder biasing.
+        bias: nats added for phrases, their weight applied: those of `ContextGraph.walk(tokens)`, to rounding,
+            as long as `BoostOptions.end_share` is 1. Before the end of the utterance it also holds what
+            phrases not over yet got in advance.
         spans: frames and acoustic confidence of each token; empty unless the hypothesis was aligned.
     """
 
@@ -144,10 +154,13 @@ def words_from_tokens(
 
 
 def beam_search(
-    log_probs: ArrayLike, scorer: Scorer | None = None, options: SearchOptions | None = None
+    log_probs: ArrayLike,
+    scorer: Scorer | None = None,
+    options: SearchOptions | None = None,
+    graph: ContextGraph | None = None,
 ) -> list[Hypothesis]:
     """Decode one utterance; for many of them keep a `BeamSearch`, which remembers what the scorer said."""
-    return BeamSearch(options, () if scorer is None else (scorer,)).decode(log_probs)
+    return BeamSearch(options, () if scorer is None else (scorer,)).decode(log_probs, graph)
 
 
 class BeamSearch:
@@ -158,6 +171,10 @@ class BeamSearch:
     the compiled search calls back only for what is new. One object may run many streams at once, in any
     order, but in one thread.
 
+    Phrases are given as a graph with each utterance. A prefix then has a bonus, part of it in advance on
+    phrases that have only begun, and it is ranked and pruned with it. The advance depends on the frames; a
+    prefix that several alignments lead to keeps the largest.
+
     Source: Graves 2012, "Supervised Sequence Labelling", 7.5.3; Hannun et al. 2014, arXiv 1408.2873, alg. 1.
     """
 
@@ -167,22 +184,22 @@ class BeamSearch:
         self._scorer = scorers[0] if len(scorers) == 1 else SumOfScorers(tuple(scorers)) if scorers else None
         self._memory = ScorerMemory(self._scorer)
 
-    def decode(self, log_probs: ArrayLike) -> list[Hypothesis]:
+    def decode(self, log_probs: ArrayLike, graph: ContextGraph | None = None) -> list[Hypothesis]:
         """Decode the whole utterance `log_probs` (T, V); the best hypothesis comes first, and there is one.
 
         Raises:
             LogProbsError: see `asr.align.check_log_probs`.
             ScorerError: a scorer answered NaN or positive infinity.
         """
-        stream = self.stream()
+        stream = self.stream(graph)
         stream.push(log_probs)
         return stream.finish()
 
-    def stream(self) -> SearchStream:
+    def stream(self, graph: ContextGraph | None = None) -> SearchStream:
         """Begin an utterance whose log-probs come piece by piece."""
         if self._memory.full:
             self._memory = ScorerMemory(self._scorer)
-        return SearchStream(self.options, self._memory)
+        return SearchStream(self.options, self._memory, graph)
 
 
 @dataclass
@@ -191,6 +208,7 @@ class SearchStream:
 
     options: SearchOptions
     _memory: ScorerMemory
+    _graph: ContextGraph | None = None
     _search: Search | None = None
     _chunks: list[NDArray[np.float32]] = field(default_factory=list)
 
@@ -209,7 +227,7 @@ class SearchStream:
                 f"these log-probs have {values.shape[1]} tokens and those before {search.taken.shape[1]}; "
                 "push one model's log-probs into a stream"
             )
-        frame = kernel.advance(values, 0, search)
+        frame = advance(values, 0, search)
         while frame < len(values):
             missing = int(search.counts[MISSING])
             if missing:
@@ -218,7 +236,7 @@ class SearchStream:
                 search.counts[MISSING] = 0
             else:
                 search = search._replace(tree=_larger(search.tree, int(search.counts[ROWS])))
-            frame = kernel.advance(values, frame, search)
+            frame = advance(values, frame, search)
         self._search = search
         if self.options.aligned:
             self._chunks.append(values)
@@ -226,9 +244,19 @@ class SearchStream:
     def _begin(self, vocabulary: int) -> Search:
         options, scored = self.options, self._memory.scorer is not None
         largest_step = options.largest_step if scored else 0.0
-        gaps = options.token_gap, options.beam_gap, largest_step
-        settings = Settings(options.blank, options.beam, *gaps, scored)
-        return new_search(settings, options.top_k, vocabulary, self._memory.moves)
+        graph = _paying(self._graph, vocabulary) if options.bias_weight > 0 else None
+        settings = Settings(
+            blank=options.blank,
+            beam=options.beam,
+            token_gap=float(options.token_gap),
+            beam_gap=float(options.beam_gap),
+            largest_step=float(largest_step),
+            bias_weight=float(options.bias_weight),
+            scored=scored,
+            boosted=graph is not None,
+            expand=options.expand,
+        )
+        return new_search(settings, options.top_k, vocabulary, self._memory.moves, graph or _nothing())
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -257,8 +285,42 @@ class SearchStream:
             row = beam.row[slot]
             acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
             lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
-            found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, float(beam.bias[slot])))
+            bias = _bias(self._search, slot, final)
+            found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, bias))
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
+
+
+def _bias(search: Search, slot: int, final: bool) -> float:
+    """What phrases add to the prefix at a slot; at the end those that are not over lose their advance."""
+    pending, locked = float(search.beam.pending[slot]), float(search.beam.locked[slot])
+    if final and search.settings.boosted:
+        node = int(search.tree.node[search.beam.row[slot]])
+        _, pending, last = step(search.graph, node, pending, END, 0.0)
+        locked += last
+    return search.settings.bias_weight * (pending + locked)
+
+
+def _paying(graph: ContextGraph | None, vocabulary: int) -> GraphArrays | None:
+    """The arrays of a graph, or None if nothing in it is worth anything.
+
+    Raises:
+        LogProbsError: the graph is of other tokens.
+    """
+    if graph is None or not graph.arrays.budget.any():
+        return None
+    tokens = len(graph.arrays.starts_word)
+    if tokens != vocabulary:
+        raise LogProbsError(
+            f"these log-probs have {vocabulary} tokens and the phrases {tokens}; "
+            "build the graph with the tokenizer of the model"
+        )
+    return graph.arrays
+
+
+@cache
+def _nothing() -> GraphArrays:
+    """A graph without phrases."""
+    return build_graph([], [""]).arrays
 
 
 def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
@@ -273,7 +335,7 @@ def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
 def _larger(tree: Tree, count: int) -> Tree:
     """Copy a tree of `count` rows into one of twice the room."""
     larger = new_tree(2 * len(tree.parent))
-    for name in ("parent", "token", "state", "lm", "slot"):
+    for name in ("parent", "token", "state", "lm", "node", "slot"):
         getattr(larger, name)[:count] = getattr(tree, name)[:count]
-    kernel.fill_rows(larger, count)
+    fill_rows(larger, count)
     return larger

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from biasing.graph import GraphArrays
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -17,6 +19,7 @@ EMPTY = -1  # a free place of a hash table; no key is negative
 STAYS = -1  # the `token` of a candidate that adds none
 LIVE, ROWS, PROPOSED, MISSING = 0, 1, 2, 3  # places in Search.counts
 NEVER = -math.inf
+FAR = 1 << 30  # place of a token that is not near
 FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
 
 
@@ -27,6 +30,7 @@ class Tree(NamedTuple):
     token: Int32
     state: Int32  # number of the scorer's state after the prefix
     lm: Float64  # nats the scorer added on the way
+    node: Int32  # of the phrase graph after the prefix
     slot: Int32  # place in the beam, -1 outside
     keys: Int64  # hash table: (parent, token) to row
     rows: Int32
@@ -46,7 +50,8 @@ class Beam(NamedTuple):
     row: Int32
     blank: Float64  # of the alignments that end in blank
     label: Float64  # of the alignments that end in the prefix's last token
-    bias: Float64
+    pending: Float64  # nats in advance on a phrase that is not over
+    locked: Float64  # nats of phrases that are
 
 
 class Candidates(NamedTuple):
@@ -56,7 +61,8 @@ class Candidates(NamedTuple):
     token: Int32  # STAYS, or the token added
     state: Int32
     lm: Float64
-    bias: Float64
+    pending: Float64
+    locked: Float64
     blank: Float64
     label: Float64
     total: Float64
@@ -71,7 +77,18 @@ class Settings(NamedTuple):
     token_gap: float
     beam_gap: float
     largest_step: float
+    bias_weight: float
     scored: bool
+    boosted: bool  # whether there is a graph that pays anything
+    expand: bool
+
+
+class Frame(NamedTuple):
+    """One frame of the input."""
+
+    log_probs: Float32  # (V,)
+    best: float  # the largest of them, blank included
+    near: Int32  # the tokens tried with every prefix, the most probable one first
 
 
 class Search(NamedTuple):
@@ -81,7 +98,10 @@ class Search(NamedTuple):
     moves: Moves
     beam: Beam
     candidates: Candidates
+    graph: GraphArrays  # of one node where nothing is boosted
     near: Int32  # (top_k,) tokens considered in this frame
+    tokens: Int32  # (V,) tokens considered for one prefix
+    place: Int32  # (V,) of each token in `near`; FAR if it is not there
     taken: NDArray[np.bool_]  # (beam, V) extensions that lead to a prefix which is in the beam itself
     missing: Int64  # keys of Moves to ask the scorer for
     counts: Int64
@@ -96,29 +116,33 @@ def new_moves(size: int) -> Moves:
 
 def new_tree(rows: int) -> Tree:
     """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
-    columns = np.full((4, rows), -1, dtype=np.int32)
-    columns[2] = 0
+    columns = np.full((3, rows), -1, dtype=np.int32)
+    parent, token, slot = columns
+    state, node = np.zeros((2, rows), dtype=np.int32)
     keys = np.full(2 * rows, EMPTY, dtype=np.int64)
-    parent, token, state, slot = columns
-    return Tree(parent, token, state, np.zeros(rows), slot, keys, np.zeros(2 * rows, dtype=np.int32))
+    return Tree(parent, token, state, np.zeros(rows), node, slot, keys, np.zeros(2 * rows, dtype=np.int32))
 
 
-def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves) -> Search:
+def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves, graph: GraphArrays) -> Search:
     """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
     beam, top_k = settings.beam, min(top_k, vocabulary)
-    row, token, state = np.zeros((3, beam * (top_k + 1)), dtype=np.int32)
-    lm, bias, blank, label, total = np.zeros((5, beam * (top_k + 1)))
+    tried = vocabulary if settings.boosted and settings.expand else top_k  # tokens per prefix, at most
+    row, token, state = np.zeros((3, beam * (tried + 1)), dtype=np.int32)
+    lm, pending, locked, blank, label, total = np.zeros((6, beam * (tried + 1)))
     order = np.zeros(beam, dtype=np.int32)
     tree = new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
     tree.slot[0] = 0
     return Search(
         tree=tree,
         moves=moves,
-        beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), np.zeros(beam)),
-        candidates=Candidates(row, token, state, lm, bias, blank, label, total, order),
+        beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), *np.zeros((2, beam))),
+        candidates=Candidates(row, token, state, lm, pending, locked, blank, label, total, order),
+        graph=graph,
         near=np.zeros(top_k, dtype=np.int32),
+        tokens=np.zeros(vocabulary, dtype=np.int32),
+        place=np.full(vocabulary, FAR, dtype=np.int32),
         taken=np.zeros((beam, vocabulary), dtype=np.bool_),
-        missing=np.zeros(beam * top_k, dtype=np.int64),
+        missing=np.zeros(beam * tried, dtype=np.int64),
         counts=np.array([1, 1, 0, 0], dtype=np.int64),
         settings=settings,
     )

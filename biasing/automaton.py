@@ -30,6 +30,7 @@ class Rule(NamedTuple):
     most: float
     max_gap: float
     end_share: float
+    largest_advance: float  # most nats by which what is pending can grow in one step
 
 
 class GraphArrays(NamedTuple):
@@ -69,6 +70,8 @@ def step(graph: GraphArrays, node: int, pending: float, token: int, gap: float) 
             paid = max(0.0, min(pending, due))
             pending -= paid
             locked = paid + graph.rule.end_share * (due - paid) if due > 0 else due
+    if token < 0:
+        return 0, 0.0, float(locked)
     parent = node
     while True:
         low, high = graph.first[parent], graph.first[parent + 1]

@@ -237,11 +237,19 @@ def build_graph(
         floor=floor,
         budget=budget,
         starts_word=starts_word,
-        rule=Rule(options.slope, options.base, options.most, options.max_gap, options.end_share),
+        rule=_rule(options, float(floor.max())),
     )
     for array in arrays[:-1]:
         array.setflags(write=False)
     return ContextGraph(arrays)
+
+
+def _rule(options: BoostOptions, highest_floor: float) -> Rule:
+    """The options as the automaton takes them; all of them floats, or compiled loops would be made anew."""
+    steepest = options.slope * options.max_gap if options.slope > 0 else 0.0  # max_gap may be infinite
+    advance = max(highest_floor, min(options.most, steepest + options.base))
+    fields = (options.slope, options.base, options.most, options.max_gap, options.end_share, advance)
+    return Rule(*map(float, fields))
 
 
 class _Flat(NamedTuple):

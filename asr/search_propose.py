@@ -1,0 +1,193 @@
+"""What may be in the beam after a frame: the prefixes as they are, and with one token more.
+
+Their bonuses for phrases are known before they are ranked, and every bound allows for them, so that no phrase
+is lost to a bound that does not know what it is worth. Blanks and repeats change no bonus.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from asr.compiled import compiled_part
+from asr.search_arrays import EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Int32, Search
+from asr.search_tables import find, key_of
+from biasing.automaton import step
+
+_step: Any = compiled_part(step)
+
+
+@compiled_part
+def log_add(first: float, second: float) -> float:
+    """log(exp(first) + exp(second)), also of minus infinities."""
+    high, low = max(first, second), min(first, second)
+    if low == NEVER:
+        return high
+    return high + math.log1p(math.exp(low - high))
+
+
+@compiled_part
+def extendable(search: Search, slot: int, token: int) -> float:
+    """Log-probability of the alignments that `token` can extend: after itself it needs a blank between."""
+    row = search.beam.row[slot]
+    if row > 0 and search.tree.token[row] == token:
+        return float(search.beam.blank[slot])
+    return log_add(search.beam.blank[slot], search.beam.label[slot])
+
+
+@compiled_part
+def propose(search: Search, row: int, token: int) -> int:
+    """Append a candidate without alignments yet; returns its place."""
+    place = search.counts[PROPOSED]
+    search.counts[PROPOSED] = place + 1
+    search.candidates.row[place] = row
+    search.candidates.token[place] = token
+    search.candidates.blank[place] = NEVER
+    return int(place)
+
+
+@compiled_part
+def propose_stays(frame: Frame, search: Search) -> None:
+    """Propose each prefix as it is: one more blank, its last token repeated, and its parent extended to it.
+
+    Marks those extensions in `taken`. No token is too improbable here, so a prefix in the beam loses no
+    alignment to the choice of tokens. Of the bonus that it has and the one that the extension has it keeps
+    the larger: these differ by the frame that the token is heard in, and a prefix has no frames.
+    """
+    tree, beam, candidates, graph = search.tree, search.beam, search.candidates, search.graph
+    boosted, weight = search.settings.boosted, search.settings.bias_weight
+    for slot in range(search.counts[LIVE]):
+        row = beam.row[slot]
+        place = propose(search, row, STAYS)
+        label, pending, locked = NEVER, beam.pending[slot], beam.locked[slot]
+        if row > 0:
+            token = tree.token[row]
+            label = beam.label[slot]
+            parent = tree.slot[tree.parent[row]]
+            if parent >= 0:
+                extended = extendable(search, parent, token)
+                label = log_add(label, extended)
+                search.taken[parent, token] = True
+                if boosted and extended + frame.log_probs[token] > NEVER:
+                    node, gap = tree.node[beam.row[parent]], frame.best - frame.log_probs[token]
+                    _, advance, over = _step(graph, node, beam.pending[parent], token, gap)
+                    if advance + beam.locked[parent] + over > pending + locked:
+                        pending, locked = advance, beam.locked[parent] + over
+            label += frame.log_probs[token]
+        blank = extendable(search, slot, STAYS) + frame.log_probs[search.settings.blank]
+        candidates.blank[place] = blank
+        candidates.label[place] = label
+        candidates.lm[place] = tree.lm[row]
+        candidates.pending[place] = pending
+        candidates.locked[place] = locked
+        candidates.total[place] = log_add(blank, label) + (tree.lm[row] + weight * (pending + locked))
+
+
+@compiled_part
+def least_total(frame: Frame, search: Search) -> float:
+    """What an extension must reach before the scorer is asked, given the prefixes proposed as they are.
+
+    It may not be `beam_gap` below the best; and where these fill the beam, the scorer's largest step must be
+    able to lift it over the worst of them.
+    """
+    settings, total, beam, graph = search.settings, search.candidates.total, search.beam, search.graph
+    live = search.counts[LIVE]
+    best, worst = total[:live].max(), total[:live].min()
+    if len(frame.near) > 0:
+        token, highest = frame.near[0], frame.log_probs[frame.near[0]]
+        for slot in range(live):
+            row, bonus = beam.row[slot], beam.pending[slot] + beam.locked[slot]
+            if settings.boosted and search.tree.node[row] != 0:
+                pending, gap = beam.pending[slot], frame.best - highest
+                _, pending, locked = _step(graph, search.tree.node[row], pending, token, gap)
+                bonus = pending + beam.locked[slot] + locked
+            before = extendable(search, slot, token) + (search.tree.lm[row] + settings.bias_weight * bonus)
+            best = max(best, before + highest)
+    least = best - settings.beam_gap
+    if live == settings.beam:
+        least = max(least, worst - settings.largest_step)
+    return float(least)
+
+
+@compiled_part
+def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
+    """List the tokens that can bring the prefix at a slot, which has begun a phrase, to `least`.
+
+    Those of `near` come first, and then, however improbable they are, those that continue the phrase and get
+    an advance. No bound is tighter than what a token can bring: the rest of a phrase that is over to any
+    token, the largest advance to those that continue one.
+    """
+    beam, graph, settings, tokens = search.beam, search.graph, search.settings, search.tokens
+    row, pending = beam.row[slot], beam.pending[slot]
+    begun = search.tree.node[row]
+    most = log_add(beam.blank[slot], beam.label[slot]) + search.tree.lm[row]
+    most += settings.bias_weight * (pending + beam.locked[slot])
+    over = graph.entry[graph.ends[begun]]
+    if over >= 0:
+        rest = max(0.0, graph.budget[over] - pending)
+        most += settings.bias_weight * graph.rule.end_share * rest
+    count = 0
+    for token in frame.near:
+        if frame.log_probs[token] + most < least:
+            break
+        tokens[count] = token
+        count += 1
+    tried = count
+    lowest = least - most - settings.bias_weight * graph.rule.largest_advance
+    lowest_far = max(lowest, frame.best - graph.rule.max_gap)
+    parent = begun
+    while parent != 0:
+        for node in range(graph.first[parent], graph.first[parent + 1]):
+            token = graph.token[node]
+            log_prob, place = frame.log_probs[token], search.place[token]
+            far = place == FAR
+            if log_prob == NEVER or place < tried or log_prob < (lowest_far if far else lowest):
+                continue
+            if far and not (settings.expand and graph.cap[node] > 0.0):
+                continue
+            if parent == begun or _step(graph, begun, 0.0, token, 0.0)[0] == node:
+                tokens[count] = token
+                count += 1
+        parent = graph.fail[parent]
+    return tokens[:count]
+
+
+@compiled_part
+def propose_extensions(frame: Frame, search: Search, least: float) -> None:
+    """Propose each prefix with each token that may reach `least`, or list the steps to ask about first."""
+    tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
+    graph, weight = search.graph, search.settings.bias_weight
+    for slot in range(search.counts[LIVE]):
+        row = beam.row[slot]
+        begun = tree.node[row]
+        last = tree.token[row] if row > 0 else STAYS
+        before = tree.lm[row] + weight * (beam.pending[slot] + beam.locked[slot])
+        alignments = log_add(beam.blank[slot], beam.label[slot])
+        for token in frame.near if begun == 0 else tokens_for(frame, search, slot, least):
+            log_prob = frame.log_probs[token]
+            if begun == 0 and alignments + log_prob + before < least:
+                break  # those after it are less probable still
+            acoustic = (beam.blank[slot] if token == last else alignments) + log_prob
+            pending, locked, total = 0.0, beam.locked[slot], acoustic + before
+            if begun != 0:
+                _, pending, over = _step(graph, begun, beam.pending[slot], token, frame.best - log_prob)
+                locked += over
+                total = acoustic + (tree.lm[row] + weight * (pending + locked))
+            if total < least or total == NEVER or search.taken[slot, token]:
+                continue
+            state, nats = 0, 0.0
+            if search.settings.scored:
+                key = key_of(tree.state[row], token)
+                move = find(moves.keys, key)
+                if moves.keys[move] == EMPTY:
+                    search.missing[search.counts[MISSING]] = key
+                    search.counts[MISSING] += 1
+                    continue
+                state, nats = moves.state[move], moves.nats[move]
+            place = propose(search, row, token)
+            candidates.state[place] = state
+            candidates.label[place] = acoustic
+            candidates.lm[place] = tree.lm[row] + nats
+            candidates.pending[place] = pending
+            candidates.locked[place] = locked
+            candidates.total[place] = total + nats
