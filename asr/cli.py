@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from asr import cli_evaluate
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -28,6 +30,7 @@ app.add_typer(lm_app, name="lm")
 phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
+app.command(epilog=cli_evaluate.EPILOG)(cli_evaluate.evaluate)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}
 """Optional packages, and the extra that installs each."""

@@ -39,12 +39,15 @@ class Utterance:
     entities: tuple[str, ...] = ()
 
 
-def read_manifest(path: str | Path, check_audio: bool = False) -> list[Utterance]:
+def read_manifest(
+    path: str | Path, check_audio: bool = False, faults: list[str] | None = None
+) -> list[Utterance]:
     """Read a NeMo style manifest, one JSON object a line.
 
     Each line has "audio_filepath" (absolute, or relative to the manifest's folder), "duration" (seconds) and
     "text"; "id", "speaker", "source" and "entities" (list of strings) are optional, other fields are ignored,
-    and so are blank lines. With `check_audio` every recording must exist.
+    and so are blank lines. With `check_audio` every recording must exist. Given `faults`, a line that cannot
+    be used is described there and left out, instead of refusing the manifest.
 
     Raises:
         ManifestError: no such file, not UTF-8 JSON lines, a field missing or of the wrong type, an id used
@@ -54,25 +57,32 @@ def read_manifest(path: str | Path, check_audio: bool = False) -> list[Utterance
     folder = manifest.absolute().parent
     first_line: dict[str, int] = {}
     utterances = []
-    for number, fields in _records(manifest):
+    for number, line in _lines(manifest):
         where = f"{manifest}, line {number}"
-        utterance = _utterance(fields, folder, where)
-        if check_audio and not utterance.audio.is_file():
-            raise ManifestError(f"{where}: there is no recording {utterance.audio}")
-        if utterance.id in first_line:
-            raise ManifestError(
-                f"{where}: id {utterance.id!r} was used on line {first_line[utterance.id]}; "
-                'give each line its own "id"'
-            )
+        try:
+            utterance = _utterance(_record(line, where), folder, where)
+            if check_audio and not utterance.audio.is_file():
+                raise ManifestError(f"{where}: there is no recording {utterance.audio}")
+            if utterance.id in first_line:
+                raise ManifestError(
+                    f"{where}: id {utterance.id!r} was used on line {first_line[utterance.id]}; "
+                    'give each line its own "id"'
+                )
+        except ManifestError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
+            continue
         first_line[utterance.id] = number
         utterances.append(utterance)
     if not utterances:
-        raise ManifestError(f"{manifest}: no utterances; a manifest has one JSON object a line")
+        because = f" ({faults[0]})" if faults else ""
+        raise ManifestError(f"{manifest}: no utterances{because}; a manifest has one JSON object a line")
     return utterances
 
 
-def _records(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, fields) of every line that is not blank."""
+def _lines(manifest: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, line) of every line that is not blank."""
     try:
         lines = manifest.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
@@ -81,18 +91,17 @@ def _records(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{manifest}: not UTF-8 text; a manifest has one JSON object a line") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise ManifestError(f"{manifest}, line {number}: not JSON ({error})") from error
-        if not isinstance(fields, dict):
-            raise ManifestError(
-                f"{manifest}, line {number}: a JSON object is needed, not {line.strip()[:40]!r}"
-            )
-        yield number, fields
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError as error:
+        raise ManifestError(f"{where}: not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise ManifestError(f"{where}: a JSON object is needed, not {line.strip()[:40]!r}")
+    return fields
 
 
 def _utterance(fields: dict[str, Any], folder: Path, where: str) -> Utterance:

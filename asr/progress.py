@@ -54,7 +54,9 @@ def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callab
 
 
 @contextmanager
-def step_progress(begun: int, total: int, shown: bool = True) -> Iterator[Callable[[int], None]]:
+def step_progress(
+    begun: int, total: int, shown: bool = True, title: str = "training"
+) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many steps of `total` are done; a bar on standard error shows it."""
     if not shown or not sys.stderr.isatty():
         yield _ignore
@@ -63,7 +65,7 @@ def step_progress(begun: int, total: int, shown: bool = True) -> Iterator[Callab
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=total, completed=begun)
+        task = bar.add_task(title, total=total, completed=begun)
         yield lambda done: bar.update(task, completed=done)
 
 

@@ -138,8 +138,10 @@ def load_phrases(path: str | Path) -> list[str]:
     return phrases
 
 
-def load_lists(path: str | Path) -> dict[str, BiasingList]:
+def load_lists(path: str | Path, faults: list[str] | None = None) -> dict[str, BiasingList]:
     """Read biasing lists for scoring, see `biasing.lists.read_lists`, their phrases after `normalize`.
+
+    Given `faults`, a line that cannot be used is described there and left out.
 
     Raises:
         ListsError: not readable, or a line of another form.
@@ -151,7 +153,7 @@ def load_lists(path: str | Path) -> dict[str, BiasingList]:
 
     return {
         name: replace(one, phrases=all_of(one.phrases), spoken=all_of(one.spoken or ()))
-        for name, one in read_lists(path).items()
+        for name, one in read_lists(path, faults).items()
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +29,11 @@ class BiasingList:
     text: str = ""
 
 
-def read_lists(path: str | Path) -> dict[str, BiasingList]:
+def read_lists(path: str | Path, faults: list[str] | None = None) -> dict[str, BiasingList]:
     """Read the lists of the LibriSpeech biasing benchmark (Le et al. 2021) as {utterance id: list}.
 
     A line has four columns separated by tabs: id, text, JSON list of the rare words of the text, and JSON
-    list of these and distractors.
+    list of these and distractors. Given `faults`, a line that cannot be used is described there and left out.
 
     Raises:
         ListsError: not readable, a line of another form, an id used twice, or no line at all.
@@ -41,16 +43,71 @@ def read_lists(path: str | Path) -> dict[str, BiasingList]:
     for number, line in enumerate(_read(source, f"a file with {COLUMNS}").split("\n"), start=1):
         if not line.strip():
             continue
-        where = f"{source}, line {number}"
-        columns = line.rstrip("\r").split("\t")
-        if len(columns) != 4:
-            raise ListsError(f"{where}: has {len(columns)} columns; give {COLUMNS}")
-        if columns[0] in lists:
-            raise ListsError(f"{where}: a second list for {columns[0]!r}; give each utterance one")
-        lists[columns[0]] = _list(columns, where)
+        try:
+            name, one = _list(line.rstrip("\r").split("\t"), f"{source}, line {number}", lists)
+        except ListsError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
+        else:
+            lists[name] = one
     if not lists:
         raise ListsError(f"{source}: holds no lists; give {COLUMNS}")
     return lists
+
+
+def format_lists(lists: Mapping[str, BiasingList]) -> str:
+    """Return lists in the form that `read_lists` reads; without `spoken` the third column is empty."""
+    rows = (
+        "\t".join((name, one.text, json.dumps(list(one.spoken or ())), json.dumps(list(one.phrases))))
+        for name, one in lists.items()
+    )
+    return "".join(f"{row}\n" for row in rows)
+
+
+def rare_words(text: str, common: Collection[str]) -> tuple[str, ...]:
+    """Return the words of a text that are not common ones, each once, in their order."""
+    return tuple(dict.fromkeys(word for word in text.split() if word not in common))
+
+
+def draw_lists(
+    texts: Mapping[str, str], own: Mapping[str, Sequence[str]], pool: Sequence[str], size: int, seed: int = 0
+) -> dict[str, BiasingList]:
+    """Give each utterance its own phrases and `size` distractors, in the manner of Le et al. 2021.
+
+    Distractors are drawn from `pool` without those that stand in the text. A draw depends on seed, id and
+    pool alone, and a longer list begins with the shorter one.
+
+    Args:
+        texts: what is said, {id: text}.
+        own: the phrases of each text that count as biased.
+
+    Raises:
+        ListsError: the pool is too small.
+    """
+    distinct = sorted(set(pool))
+    return {
+        name: BiasingList(
+            (*own[name], *_distractors(text, distinct, size, f"{seed} {name}")), tuple(own[name]), text
+        )
+        for name, text in texts.items()
+    }
+
+
+def _distractors(text: str, pool: Sequence[str], size: int, seed: str) -> Iterator[str]:
+    spoken = f" {text} "
+    rng, drawn = random.Random(seed), set[int]()
+    while size > 0:
+        if len(drawn) == len(pool):
+            raise ListsError(
+                f"{len(pool)} distractors are too few for lists of this size; {size} are missing, give more"
+            )
+        place = rng.randrange(len(pool))
+        if place not in drawn:
+            drawn.add(place)
+            if f" {pool[place]} " not in spoken:
+                size -= 1
+                yield pool[place]
 
 
 def read_vocabulary(path: str | Path) -> frozenset[str]:
@@ -75,14 +132,18 @@ def _read(source: Path, wanted: str) -> str:
         raise ListsError(f"{source}: not UTF-8 text; give {wanted}") from error
 
 
-def _list(columns: list[str], where: str) -> BiasingList:
+def _list(columns: list[str], where: str, known: Collection[str]) -> tuple[str, BiasingList]:
+    if len(columns) != 4:
+        raise ListsError(f"{where}: has {len(columns)} columns; give {COLUMNS}")
+    if columns[0] in known:
+        raise ListsError(f"{where}: a second list for {columns[0]!r}; give each utterance one")
     spoken, phrases = _words(columns[2], f"{where}, column 3"), _words(columns[3], f"{where}, column 4")
     absent = sorted(set(spoken) - set(phrases))
     if absent:
         raise ListsError(
             f"{where}: {absent[0]!r} of column 3 is missing in column 4, which must hold all of it"
         )
-    return BiasingList(phrases, spoken, columns[1])
+    return columns[0], BiasingList(phrases, spoken, columns[1])
 
 
 def _words(text: str, where: str) -> tuple[str, ...]:

@@ -58,6 +58,10 @@ class Lookahead:
         self._scores = np.array([scores[index] for index in order], np.float32)
         self._known: dict[str, float] = {}
 
+    def ranked(self) -> list[str]:
+        """All words, the most probable first; equally probable ones in the order of the alphabet."""
+        return [self._words[index] for index in np.argsort(-self._scores, kind="stable")]
+
     def __call__(self, letters: str) -> float:
         """The best score of a word that begins with `letters`; negative infinity if there is none."""
         found = self._known.get(letters)

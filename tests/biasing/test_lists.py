@@ -1,10 +1,19 @@
 """Biasing lists of benchmarks: read as they were written, and bad ones named by file and line."""
 
 import json
+from collections import Counter
 
 import pytest
 
-from biasing.lists import BiasingList, ListsError, read_lists, read_vocabulary
+from biasing.lists import (
+    BiasingList,
+    ListsError,
+    draw_lists,
+    format_lists,
+    rare_words,
+    read_lists,
+    read_vocabulary,
+)
 
 
 def row(name: str, text: str, spoken: list[str], phrases: list[str]) -> str:
@@ -60,3 +69,57 @@ def test_known_words_are_the_first_of_each_line(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ListsError, match=r"absent\.tsv: cannot be read \(No such file"):
         read_lists(tmp_path / "absent.tsv")
+
+
+POOL = [f"word{number}" for number in range(50)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drawn_lists(seed):
+    texts = {"a": "say word1 and hello", "b": "nothing", "c": "word2 word3 word2"}
+    own = {"a": ("hello",), "b": (), "c": ("word2", "word3")}
+    lists = draw_lists(texts, own, POOL, 20, seed)
+    for name, one in lists.items():
+        drawn = one.phrases[len(own[name]) :]
+        assert one.phrases[: len(own[name])] == one.spoken == own[name]
+        assert len(set(drawn)) == 20
+        assert not set(drawn) & set(texts[name].split())
+        assert set(drawn) <= set(POOL)
+    shorter = draw_lists(texts, own, POOL[::-1], 5, seed)
+    assert all(lists[name].phrases[: len(one.phrases)] == one.phrases for name, one in shorter.items())
+    alone = draw_lists({"b": "nothing"}, own, POOL, 20, seed)
+    assert alone["b"] == lists["b"]
+    assert draw_lists(texts, own, POOL, 20, seed + 1)["b"] != lists["b"]
+    with pytest.raises(ListsError, match="50 distractors are too few"):
+        draw_lists(texts, own, POOL, 50, seed)
+
+
+def test_drawing_takes_every_distractor_equally_often():
+    counts = Counter(
+        phrase
+        for one in draw_lists(
+            {str(n): "" for n in range(500)}, {str(n): () for n in range(500)}, POOL, 10
+        ).values()
+        for phrase in one.phrases
+    )
+    assert set(counts) == set(POOL)
+    assert 60 < min(counts.values()) <= max(counts.values()) < 150  # 100 each, about 4.5 standard deviations
+
+
+def test_lists_that_are_written_are_read_again(tmp_path):
+    lists = {"a": BiasingList(("ann", 'b "o"b\t'), ("ann",), "call ann"), "b": BiasingList((), (), "")}
+    (tmp_path / "lists.tsv").write_text(format_lists(lists))
+    assert read_lists(tmp_path / "lists.tsv") == lists
+
+
+def test_rare_words_are_those_that_are_not_common():
+    assert rare_words("call ann and ann's bob ann", {"call", "and"}) == ("ann", "ann's", "bob")
+
+
+def test_faults_are_collected_and_the_rest_is_read(tmp_path):
+    file = tmp_path / "lists.tsv"
+    file.write_text('a\tx\t[]\t["bob"]\nb\tx\na\tx\t[]\t[]\nc\tx\t["ann"]\t[]\n')
+    faults = []
+    assert set(read_lists(file, faults)) == {"a"}
+    assert [fault.split(":")[0].rpartition(" ")[2].rstrip(",") for fault in faults[:2]] == ["2", "3"]
+    assert len(faults) == 3

@@ -1,0 +1,214 @@
+"""An evaluation as one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from asr.evaluation import charts, tables
+from asr.evaluation.charts import Axes, Point, Series
+from asr.evaluation.markdown import COST, EXPLAINED, FATES
+from asr.evaluation.measures import Evaluation, reliability
+from asr.evaluation.tables import Cell, Example, Table
+from asr.evaluation.techniques import NONE
+from biasing.intervals import Estimate
+
+PHRASES_SHOWN = 30
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1d21; --paper: #fdfdfc; --soft: #6a707a; --rule: #d9dce1;
+  --mark: #ffe9a8; --wrong: #b3261e; --strong: #eef4ff;
+  --c0: #6a707a; --c1: #0b6bcb; --c2: #c4501b; --c3: #1a8a5a; --c4: #a8449b; --c5: #b38600; --c6: #0c8f9c;
+  --c7: #7a4fd0; }
+@media (prefers-color-scheme: dark) { :root {
+  --ink: #e7e9ec; --paper: #16181c; --soft: #9aa1ab; --rule: #33373e;
+  --mark: #5c4a12; --wrong: #ff8a80; --strong: #1d2a3d;
+  --c0: #9aa1ab; --c1: #6cb0ff; --c2: #ff9a63; --c3: #56cf9b; --c4: #e08ad6; --c5: #e6c04b; --c6: #58cfdb;
+  --c7: #b79cff; } }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--paper);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
+.verdict { font-size: 1.15rem; } .soft, .legend, figcaption { color: var(--soft); font-size: .875rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; white-space: nowrap; }
+th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--rule);
+  font-variant-numeric: tabular-nums; } tr.strong { background: var(--strong); font-weight: 600; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: .25rem; }
+svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--ink); }
+svg .tick { fill: var(--soft); }
+.grid { stroke: var(--rule); } .whisker { stroke: var(--ink); stroke-width: 1.5; fill: none; opacity: .6; }
+.line { fill: none; stroke-width: 2.2; } .band { opacity: .13; stroke: none; }
+.legend span { margin-right: 1rem; }
+.swatch { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
+.words { overflow-x: auto; margin: .3rem 0 1rem; }
+.words td, .words th { border: 0; padding: 0 .55rem 0 0;
+  font-family: ui-monospace, monospace; font-size: .82rem; }
+.words th { font-weight: 400; color: var(--soft); }
+.phrase { background: var(--mark); } .wrong { color: var(--wrong); text-decoration: underline dotted; }
+""" + "".join(
+    f".line.s{n} {{ stroke: var(--c{n}) }} .dot.s{n}, .bar.s{n}, .band.s{n} {{ fill: var(--c{n}) }} "
+    f".swatch.s{n} {{ background: var(--c{n}) }}\n"
+    for n in range(charts.COLOURS)
+)
+
+
+def page(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
+    """Return the page."""
+    technique, condition = tables.featured(evaluation)
+    sentences = " ".join(tables.verdict(evaluation))
+    minutes = f"{len(evaluation.material.conditions[0].given)} utterances, {evaluation.minutes:.1f} minutes"
+    body = [
+        "<h1>Phrases recognized</h1>",
+        f'<p class="verdict">{escape(sentences)}</p><p class="soft">{minutes}.</p>',
+        f'<div class="charts">{"".join(_charts(evaluation))}</div>',
+        _section("By list and technique", EXPLAINED, _table(tables.main_table(evaluation))),
+    ]
+    if evaluation.absent:
+        title = "The same lists where none of it is spoken"
+        body.append(_section(title, "", _table(tables.absent_table(evaluation))))
+    body.append(_section("Where the errors went", FATES, _table(tables.fate_table(evaluation))))
+    body.append(_section("Cost", COST, _table(tables.cost_table(evaluation))))
+    worst = "".join(_example(one, technique) for one in tables.examples(evaluation))
+    if worst:
+        body.append(
+            _section(
+                "Worst utterances",
+                f"{technique}, list {condition}. Marked: phrases. Underlined: errors.",
+                worst,
+            )
+        )
+    body.append(
+        _section("What was left out", "", _bullets(evaluation.material.left_out) or "<p>Nothing.</p>")
+    )
+    if evaluation.material.notes:
+        body.append(_section("Notes", "", _bullets(evaluation.material.notes)))
+    body.append(
+        _section(
+            "How it was measured", "", _bullets([f"{name}: {value}" for name, value in settings.items()])
+        )
+    )
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<title>Phrases recognized</title>'
+        f"<style>{STYLE}</style></head>\n<body>\n{chr(10).join(body)}\n</body></html>\n"
+    )
+
+
+def drawn_techniques(evaluation: Evaluation) -> list[str]:
+    """The techniques that charts show: no more than there are colours, and not those that leave one out."""
+    return [name for name in evaluation.techniques if "-" not in name][: charts.COLOURS]
+
+
+def number_chart(evaluation: Evaluation, number: str, title: str) -> str:
+    """Return the chart of one number over the lists; bars where there is one list."""
+    names = drawn_techniques(evaluation)
+    conditions = [one.name for one in evaluation.material.conditions]
+    if len(conditions) == 1:
+        return charts.bar_chart(
+            title, [(name, _point(evaluation.row(name, conditions[0]).numbers[number])) for name in names]
+        )
+    series = [
+        Series(name, [_point(evaluation.row(name, one).numbers[number]) for one in conditions])
+        for name in names
+    ]
+    return charts.line_chart(title, Axes(conditions, "distractors in the list", title), series)
+
+
+def _charts(evaluation: Evaluation) -> list[str]:
+    technique, condition = tables.featured(evaluation)
+    found = [
+        _figure(title, number_chart(evaluation, number, title))
+        for number, title in (("f1", "F1"), ("b_wer", "B-WER"), ("u_wer", "U-WER"))
+    ]
+    if evaluation.absent:
+        found.append(_figure("Phrases falsely heard a minute, none being spoken", _false_accepts(evaluation)))
+    kinds = ("hit", "substituted", "split", "deleted", "inserted")
+    rows = [
+        (name, [int(cell) for cell in row[3:]])
+        for name in evaluation.techniques
+        for row in tables.fate_table(evaluation).rows
+        if (row[1], row[0]) == (name, condition)
+    ]
+    found.append(
+        _figure(f"Where the errors went, list {condition}", charts.stacked_chart("Fates", kinds, rows))
+    )
+    texts, shown = evaluation.material.texts, dict.fromkeys((NONE, technique))
+    curves = [
+        (
+            name,
+            [
+                (one.confidence, one.correct)
+                for one in reliability(texts, evaluation.recognized.of(name, condition))
+            ],
+        )
+        for name in shown
+    ]
+    found.append(_figure(f"Confidence, list {condition}", charts.reliability_chart("Reliability", curves)))
+    return [*found, _figure(f"Recall of phrases, {technique}, list {condition}", _recalls(evaluation))]
+
+
+def _false_accepts(evaluation: Evaluation) -> str:
+    title, names = "False accepts a minute", drawn_techniques(evaluation)
+    conditions = list(dict.fromkeys(one.condition for one in evaluation.absent))
+    points = {(one.technique, one.condition): _point(one.false_accepts) for one in evaluation.absent}
+    if len(conditions) == 1:
+        return charts.bar_chart(title, [(name, points[name, conditions[0]]) for name in names], percent=False)
+    series = [Series(name, [points[name, one] for one in conditions]) for name in names]
+    return charts.line_chart(title, Axes(conditions, "distractors in the list", title, percent=False), series)
+
+
+def _recalls(evaluation: Evaluation) -> str:
+    """The phrases said most often, and among equals those missed most."""
+    score = evaluation.row(*tables.featured(evaluation)).score
+    spoken = [(phrase, counts) for phrase, counts in score.phrases.items() if counts.spoken]
+    spoken.sort(key=lambda row: (-row[1].spoken, -row[1].misses, row[0]))
+    intervals = score.estimates_by(lambda phrase: phrase, "recall")
+    rows = [
+        (f"{phrase} ({counts.spoken})", _point(intervals[phrase]))
+        for phrase, counts in spoken[:PHRASES_SHOWN]
+    ]
+    return charts.bar_chart("Recall of phrases", rows)
+
+
+def _point(found: Estimate) -> Point:
+    return Point(found.value, found.low, found.high)
+
+
+def _figure(caption: str, chart: str) -> str:
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{chart}</figure>"
+
+
+def _section(title: str, text: str, content: str) -> str:
+    said = f'<p class="soft">{escape(text)}</p>' if text else ""
+    return f"<h2>{escape(title)}</h2>{said}{content}"
+
+
+def _table(found: Table) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in found.header)
+    rows = "".join(
+        f"<tr{' class=strong' if number in found.strong else ''}>"
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+        for number, row in enumerate(found.rows)
+    )
+    return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""
+
+
+def _example(one: Example, technique: str) -> str:
+    words = {
+        "said": [_word(cell, cell.said, cell.said) for cell in one.cells],
+        "none": [_word(cell, cell.plain, cell.said) for cell in one.cells],
+        technique: [_word(cell, cell.helped, cell.said) for cell in one.cells],
+    }
+    rows = "".join(f"<tr><th>{escape(name)}</th>{''.join(row)}</tr>" for name, row in words.items())
+    title = f"<p><b>{escape(one.id)}</b> {escape(one.summary)}</p>"
+    return f'{title}<div class="words"><table>{rows}</table></div>'
+
+
+def _word(cell: Cell, word: str, said: str) -> str:
+    classes = [name for name, on in (("phrase", cell.phrase), ("wrong", word != said)) if on]
+    mark = f' class="{" ".join(classes)}"' if classes else ""
+    return f"<td{mark}>{escape(word) or ('·' if said else '')}</td>"

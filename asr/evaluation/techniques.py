@@ -1,0 +1,78 @@
+"""Ways to recognize with phrases, each a name and a function; the evaluation knows no more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from asr.recognizer import Acoustics, Recognizer
+from biasing.phrases import PhraseList
+
+NONE = "none"
+
+
+class TechniqueError(ValueError):
+    """A technique that does not exist."""
+
+
+class HeardWord(Protocol):
+    """A recognized word; `TimedWord` and `Word` are such."""
+
+    @property
+    def text(self) -> str:
+        """The word."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure it is, from 0 to 1."""
+
+
+Decode = Callable[[Acoustics, PhraseList], Sequence[HeardWord]]
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One way to recognize.
+
+    Attributes:
+        name: as it stands in reports.
+        settings: everything that changes what it recognizes, in words; results of equal name and settings are
+            taken from earlier runs.
+        decode: the words of one segment, given the phrases that may be spoken in it.
+    """
+
+    name: str
+    settings: str
+    decode: Decode
+
+
+Maker = Callable[[Recognizer], Technique]
+
+
+def _none(recognizer: Recognizer) -> Technique:
+    decoder = recognizer.decoder(recognizer.options)
+    return Technique(
+        NONE, repr(asdict(recognizer.options)), lambda acoustics, _: decoder.decode(acoustics.log_probs)
+    )
+
+
+TECHNIQUES: Mapping[str, Maker] = {NONE: _none}
+"""All techniques of the recognizer; the first one is what the others are compared with."""
+
+
+def default_techniques() -> tuple[str, ...]:
+    """Names of the techniques that are compared unless others are named: not those that leave one out."""
+    return tuple(name for name in TECHNIQUES if "-" not in name)
+
+
+def make_techniques(recognizer: Recognizer, names: Sequence[str]) -> list[Technique]:
+    """Make techniques by name, `none` first whether it was named or not.
+
+    Raises:
+        TechniqueError: no such technique.
+    """
+    unknown = [name for name in names if name not in TECHNIQUES]
+    if unknown:
+        raise TechniqueError(f"no technique is called {unknown[0]!r}; there are {', '.join(TECHNIQUES)}")
+    return [TECHNIQUES[name](recognizer) for name in dict.fromkeys((NONE, *names))]
