@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from biasing.graphone_search import search
+from biasing.graphone_search import Limits, search
 from biasing.graphones import LETTERS, GraphoneModel, read_model
 from biasing.lexicon import Lexicon, read_lexicon
 from biasing.phone_set import PHONES
@@ -34,14 +34,13 @@ _BY_LETTERS = (
 _LETTER = {letter: number for number, letter in enumerate(LETTERS)}
 _PHONE = {phone: number for number, phone in enumerate(PHONES)}
 
+_NAMES = (
+    "A EY, B B IY, C S IY, D D IY, E IY, F EH F, G JH IY, H EY CH, I AY, J JH EY, K K EY, L EH L, M EH M, "
+    "N EH N, O OW, P P IY, Q K Y UW, R AA R, S EH S, T T IY, U Y UW, V V IY, W D AH B AH L Y UW, X EH K S, "
+    "Y W AY, Z Z IY"
+)
 LETTER_NAMES: dict[str, tuple[str, ...]] = {
-    letter: tuple(phones.split())
-    for letter, phones in zip(
-        LETTERS,
-        "EY,B IY,S IY,D IY,IY,EH F,JH IY,EY CH,AY,JH EY,K EY,EH L,EH M,EH N,OW,P IY,K Y UW,AA R,EH S,T IY,Y UW,"
-        "V IY,D AH B AH L Y UW,EH K S,W AY,Z IY".split(","),
-        strict=False,  # the apostrophe has no name
-    )
+    name.split()[0].lower(): tuple(name.split()[1:]) for name in _NAMES.split(",")
 }
 """How each letter is called."""
 
@@ -169,9 +168,7 @@ class Pronouncer:
             (model.phones, model.letters),
             np.array([_PHONE[phone] for phone in phones], np.int32),
             len(PHONES),
-            options.silent,
-            options.beam,
-            options.reach,
+            Limits(options.beam, options.reach, options.silent),
         )
         written = ("".join(model.graphones[one][0] for one in path) for path in paths)
         return list(zip(written, _shares(scores), strict=True))[:count]
@@ -202,9 +199,7 @@ class Pronouncer:
             (model.letters, model.phones),
             np.array([_LETTER[letter] for letter in word], np.int32),
             len(LETTERS),
-            0,
-            options.beam,
-            options.reach,
+            Limits(options.beam, options.reach, 0),  # every graphone has letters
         )
         said = (tuple(phone for one in path for phone in model.graphones[one][1]) for path in paths)
         found = zip(said, _shares(scores), strict=True)

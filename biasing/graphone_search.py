@@ -34,14 +34,15 @@ def _find(model: NGramArrays, node: int, graphone: int) -> int:
     """The child of `node` by `graphone`, or -1."""
     low, high = model.first[node], model.first[node + 1]
     if node == ROOT:
-        return low + graphone
+        return int(low) + graphone
     while low < high:
         middle = (low + high) // 2
         if model.graphone[middle] < graphone:
             low = middle + 1
         else:
             high = middle
-    return low if low < model.first[node + 1] and model.graphone[low] == graphone else -1
+    found = low < model.first[node + 1] and model.graphone[low] == graphone
+    return int(low) if found else -1
 
 
 @compiled_part
@@ -103,36 +104,53 @@ def _room(rows: int) -> Layers:
     )
 
 
+class Limits(NamedTuple):
+    """How widely is searched; see `biasing.g2p.SearchOptions`."""
+
+    beam: int
+    reach: float
+    silent: int
+
+
 @compiled_part
 def _expand(
-    model: NGramArrays, sides: tuple[Side, Side], kept: Layers, row: int, chunk: int, pool: Layers, size: int
-) -> int:
-    """Add to the pool what becomes of hypothesis `row` by each graphone with `chunk` on the source side.
+    model: NGramArrays,
+    sides: tuple[Side, Side],
+    kept: Layers,
+    rows: tuple[int, int],
+    chunk: int,
+    pool: Layers,
+    room: tuple[int, float, float],
+) -> tuple[int, float, float]:
+    """Add to the pool what becomes of some hypotheses by each graphone with `chunk` on the source side.
 
-    Returns how many the pool then holds.
+    `room` is how many the pool holds, the score of the best of them, and how much worse others may be; the
+    same comes back. The rows are in falling order, so that one that is too bad ends them.
     """
     source, target = sides
-    for place in range(source.at[chunk], source.at[chunk + 1]):
-        graphone = source.graphones[place]
-        added, state = _score(model, kept.state[row], graphone)
-        pool.score[size] = kept.score[row] + added
-        pool.state[size] = state
-        pool.output[size] = _longer(kept.output[row], graphone, target)
-        pool.came_from[size] = row
-        pool.graphone[size] = graphone
-        size += 1
-    return size
+    size, best, reach = room
+    for row in range(rows[0], rows[1]):
+        if kept.score[row] < best - reach:
+            break
+        for place in range(source.at[chunk], source.at[chunk + 1]):
+            graphone = source.graphones[place]
+            added, state = _score(model, kept.state[row], graphone)
+            score = kept.score[row] + added
+            if score < best - reach:
+                continue
+            best = max(best, score)
+            pool.score[size] = score
+            pool.state[size] = state
+            pool.output[size] = _longer(kept.output[row], graphone, target)
+            pool.came_from[size] = row
+            pool.graphone[size] = graphone
+            size += 1
+    return size, best, reach
 
 
 @compiled
 def search(
-    model: NGramArrays,
-    sides: tuple[Side, Side],
-    symbols: Int32,
-    kinds: int,
-    silent: int,
-    beam: int,
-    reach: float,
+    model: NGramArrays, sides: tuple[Side, Side], symbols: Int32, kinds: int, limits: Limits
 ) -> tuple[Float64, list[Int32]]:
     """The most probable graphone sequences whose source side is `symbols`, with their joint ln P, best first.
 
@@ -141,14 +159,13 @@ def search(
         sides: source and target.
         symbols: (n,) source symbols, letters or phones.
         kinds: how many different symbols the source has.
-        silent: how many graphones without a source symbol may follow each other.
-        beam: hypotheses kept after each symbol.
-        reach: nats; hypotheses so much worse than the best after the same symbol are dropped.
+        limits: how widely is searched; `silent` is how many graphones without a source symbol may follow
+            each other.
 
     Returns:
         (m,) scores, and the graphones of each; no two have the same output.
     """
-    n, rounds = len(symbols), silent + 1
+    n, rounds, beam = len(symbols), limits.silent + 1, limits.beam
     kept = _room(((n + 1) * rounds + 1) * beam)  # one layer more for whole words
     count = np.zeros((n + 1) * rounds, np.int64)
     most = np.max(sides[0].at[1:] - sides[0].at[:-1])
@@ -156,22 +173,21 @@ def search(
     kept.state[0] = model.state[_find(model, ROOT, BOS)]
     kept.came_from[0] = -1
     count[0] = 1
-    for i in range(n + 1):
-        for r in range(rounds):
-            layer, size = i * rounds + r, 0
-            if r > 0:
-                for row in range((layer - 1) * beam, (layer - 1) * beam + count[layer - 1]):
-                    size = _expand(model, sides, kept, row, 0, pool, size)
-            elif i > 0:
-                for back in range(1, min(i, 2) + 1):
-                    chunk = 1 + symbols[i - 1]
-                    if back == 2:
-                        chunk = 1 + kinds + symbols[i - 2] * kinds + symbols[i - 1]
-                    for before in range((i - back) * rounds, (i - back + 1) * rounds):
-                        for row in range(before * beam, before * beam + count[before]):
-                            size = _expand(model, sides, kept, row, chunk, pool, size)
-            if size > 0:
-                count[layer] = _settle(pool, size, kept, layer, beam, reach)
+    for layer in range((n + 1) * rounds):
+        i, r = divmod(layer, rounds)
+        room = (0, -np.inf, limits.reach)
+        if r > 0:
+            rows = ((layer - 1) * beam, (layer - 1) * beam + count[layer - 1])
+            room = _expand(model, sides, kept, rows, 0, pool, room)
+        for back in range(1, min(i, 2) + 1):
+            chunk = 1 + symbols[i - 1]
+            if back == 2:
+                chunk = 1 + kinds + symbols[i - 2] * kinds + symbols[i - 1]
+            for before in range((i - back) * rounds, (i - back + 1) * rounds if r == 0 else 0):
+                rows = (before * beam, before * beam + count[before])
+                room = _expand(model, sides, kept, rows, chunk, pool, room)
+        if room[0] > 0:
+            count[layer] = _settle(pool, room[0], kept, layer, beam, limits.reach)
     size = 0
     for row in range(n * rounds * beam, (n + 1) * rounds * beam):
         if row % beam < count[row // beam]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from biasing.compiled import compiled
 from biasing.phone_set import PHONES
 from lm.counts import SPECIAL_WORDS
 from lm.files import replacing
@@ -191,12 +192,13 @@ def _real(graphones: Sequence[Graphone]) -> Sequence[Graphone]:
 def _tree(packed: Packed) -> NGramArrays:
     sizes = np.array(packed.sizes)
     nodes = 1 + int(sizes.sum())
-    level_at = 1 + np.cumsum([0, *packed.sizes])  # the first node of each order
-    children = np.zeros(nodes, np.int64)
+    children = np.zeros(nodes, np.int32)
     children[0] = sizes[0]
-    children[1 : level_at[-2]] = packed.children
-    first = 1 + np.cumsum([0, *children])
-    graphone = np.zeros(nodes, np.int64)
+    children[1 : 1 + len(packed.children)] = packed.children
+    first = np.ones(nodes + 1, np.int32)
+    np.cumsum(children, out=first[1:])
+    first[1:] += 1
+    graphone = np.zeros(nodes, np.int32)
     graphone[1:] = packed.graphone
     order = np.repeat(np.arange(len(sizes)), sizes)
     log_prob = np.zeros(nodes, np.float32)
@@ -204,35 +206,33 @@ def _tree(packed: Packed) -> NGramArrays:
     backoff = np.zeros(nodes, np.float32)
     extended = 1 + np.flatnonzero(children[1:])
     backoff[extended] = packed.backoff_bins[order[extended - 1], packed.backoff]
-    suffix = _suffixes(graphone, children, level_at, int(sizes[0]))
-    state = np.where(children > 0, np.arange(nodes), ROOT)
-    for begin, end in zip(level_at, level_at[1:], strict=False):
-        level = slice(begin, end)
-        state[level] = np.where(children[level] > 0, state[level], state[suffix[level]])
-    return NGramArrays(
-        *(array.astype(np.int32) for array in (graphone, first)),
-        log_prob,
-        backoff,
-        *(array.astype(np.int32) for array in (suffix, state)),
-    )
+    suffix, state = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
+    if not _link(graphone, first, suffix, state):
+        raise GraphoneError("an n-gram whose end is no n-gram of the model")
+    return NGramArrays(graphone, first, log_prob, backoff, suffix, state)
 
 
-def _suffixes(
-    graphone: NDArray[np.int64], children: NDArray[np.int64], level_at: NDArray[np.int64], size: int
-) -> NDArray[np.int64]:
-    """(N,) The node of each n-gram without its first graphone; an n-gram model has it if it has the n-gram."""
-    parent = np.zeros(len(graphone), np.int64)
-    parent[1:] = np.repeat(np.arange(len(graphone)), children)
-    key = parent * size + graphone
-    suffix = np.zeros(len(graphone), np.int64)
-    for below, begin, end in zip(level_at, level_at[1:], level_at[2:], strict=False):
-        wanted = suffix[parent[begin:end]] * size + graphone[begin:end]
-        suffix[begin:end] = below + np.searchsorted(key[below:begin], wanted)
-    return suffix
+@compiled
+def _link(graphone: Int32, first: Int32, suffix: Int32, state: Int32) -> bool:
+    """Fill in suffixes and states, parents before children; False where a suffix is missing."""
+    for node in range(len(graphone)):
+        state[node] = node if first[node + 1] > first[node] else state[suffix[node]]
+        shorter = suffix[node]
+        place = first[shorter]
+        for child in range(first[node], first[node + 1]):
+            if node == ROOT:
+                suffix[child] = ROOT
+                continue
+            while place < first[shorter + 1] and graphone[place] < graphone[child]:
+                place += 1
+            if place == first[shorter + 1] or graphone[place] != graphone[child]:
+                return False
+            suffix[child] = place
+    return True
 
 
 def chunk_number(symbols: Sequence[int], kinds: int) -> int:
-    """The number of a chunk of up to two symbols out of `kinds`: the empty one, then single ones, then pairs."""
+    """The number of a chunk of up to two of `kinds` symbols: the empty one, then single ones, then pairs."""
     if not symbols:
         return 0
     return 1 + symbols[0] if len(symbols) == 1 else 1 + kinds + symbols[0] * kinds + symbols[1]

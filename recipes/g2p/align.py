@@ -1,8 +1,9 @@
 """Aligns the letters of words with their phones: expectation maximisation over chunks of both.
 
-A word and its pronunciation are cut into pairs of a letter chunk and a phone chunk ("graphones"), of the sizes
-in `SHAPES`. The probability of a cut is the product of its pairs' probabilities, which are what the algorithm
-finds (Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion", section 3, with n = 1).
+A word and its pronunciation are cut into pairs of a letter chunk and a phone chunk ("graphones"), of the
+sizes in `SHAPES`. The probability of a cut is the product of its pairs' probabilities, which are what the
+algorithm finds (Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion", section 3, with
+n = 1).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biasing.compiled import compiled, compiled_part
+from biasing.graphones import LETTERS
 from biasing.phone_set import PHONES
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 SHAPES = ((1, 0), (1, 1), (1, 2), (2, 1))
 """Letters and phones of a pair: h of "hour" is silent, x says two phones, sh one."""
 
