@@ -1,4 +1,4 @@
-"""An n-gram language model asked by words (`NGram`) or by the tokens of a search (`WordScorer`)."""
+"""An n-gram language model asked by words (`NGram`, `WeightedNGram`) or by tokens (`WordScorer`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import kenlm
 
@@ -18,7 +19,7 @@ _NATS = math.log(10.0)
 _SENTENCE_END = "</s>"
 
 Context = Hashable
-State = tuple[Context, str]
+State = tuple[Hashable, str]
 
 
 class LanguageModelError(ValueError):
@@ -56,7 +57,7 @@ class NGram:
                 f"{path}: not a language model that KenLM can load ({reason}); give ARPA or a KenLM binary"
             ) from error
         words = read_vocabulary(Path(path))
-        scores = self._out_of_context([*words, UNKNOWN])
+        scores = self.out_of_context([*words, UNKNOWN])
         self.lookahead = Lookahead(words, scores[:-1]) if words else None
         self.unknown_score = scores[-1]
 
@@ -84,7 +85,8 @@ class NGram:
         """ln P(the sentence ends | context)."""
         return self.score_word(context, _SENTENCE_END)[1]
 
-    def _out_of_context(self, words: Iterable[str]) -> list[float]:
+    def out_of_context(self, words: Iterable[str]) -> list[float]:
+        """ln P of each word when nothing is known of what was said before."""
         nothing, after = kenlm.State(), kenlm.State()
         self._model.NullContextWrite(nothing)
         return [self._model.BaseScore(nothing, word, after) * _NATS for word in words]
@@ -116,17 +118,86 @@ class LMOptions:
     score_sentence_end: bool = True
 
 
-class WordScorer:
-    """Scores the tokens of a search with a word model.
+class WordModel(Protocol):
+    """Anything that scores words one after the other, in nats with its weights applied.
 
-    A complete word adds `weight * ln P + word_bonus`. It is complete when the next piece that begins a word
-    arrives, or at the end; until then its letters are paid the score, out of context, of the best word that
-    they may become, so that letters which lead to no word are pruned at once. What was paid is settled when
-    the word is complete: the sum over an utterance does not depend on it. A state is (context, letters of the
-    unfinished word).
+    States are values: hashable, never changed, and equal only if all later scores are equal.
     """
 
-    def __init__(self, ngram: NGram, pieces: Sequence[str], options: LMOptions | None = None) -> None:
+    @property
+    def order(self) -> int:
+        """Words that decide about the next score, and the word itself."""
+
+    def start(self) -> Hashable:
+        """The state before the first word."""
+
+    def word(self, state: Any, word: str) -> tuple[Hashable, float]:
+        """The state after a complete word, and what the word is worth."""
+
+    def paid(self, state: Any, letters: str) -> float:
+        """What is paid in advance after `state` when a word, perhaps unfinished, has begun with `letters`."""
+
+    def end(self, state: Any) -> float:
+        """What the end of the utterance is worth."""
+
+
+class WeightedNGram:
+    """What the words of a sentence are worth in a search: `weight * ln P + word_bonus` each.
+
+    The letters of an unfinished word are worth the score, out of context, of the best word they may become.
+    """
+
+    def __init__(self, ngram: NGram, options: LMOptions | None = None) -> None:
+        self.ngram = ngram
+        self.options = options or LMOptions()
+        self._paid: dict[str, float] = {"": 0.0}
+
+    @property
+    def order(self) -> int:
+        """Words in the longest n-gram."""
+        return self.ngram.order
+
+    def start(self) -> Context:
+        """The context at the begin of a sentence."""
+        return self.ngram.start()
+
+    def word(self, state: Context, word: str) -> tuple[Context, float]:
+        """The context after a complete word, and what the word is worth."""
+        after, nats = self.ngram.score_word(state, word)
+        if word not in self.ngram:
+            nats += self.options.unk_penalty
+        return after, self.options.weight * nats + self.options.word_bonus
+
+    def paid(self, state: Context, letters: str) -> float:  # noqa: ARG002 - other models look at the state
+        """What the letters of an unfinished word are paid, in any context; 0.0 for none."""
+        known = self._paid.get(letters)
+        return self._pay(letters) if known is None else known
+
+    def end(self, state: Context) -> float:
+        """What the end of the sentence is worth, if the options score it."""
+        return self.options.weight * self.ngram.finish(state) if self.options.score_sentence_end else 0.0
+
+    def _pay(self, letters: str) -> float:
+        lookahead = self.ngram.lookahead
+        best = lookahead(letters) if lookahead is not None else 0.0
+        if best == -math.inf:
+            best = self.ngram.unknown_score + self.options.unk_penalty
+        if len(self._paid) >= MOST_WORDS_REMEMBERED:
+            self._paid = {"": 0.0}
+        self._paid[letters] = self.options.weight * best + self.options.word_bonus
+        return self._paid[letters]
+
+
+class TokenScorer:
+    """Scores the tokens of a search with a model of words.
+
+    A word is complete when the next piece that begins a word arrives, or at the end; until then its letters
+    are paid in advance, so that letters which lead to no word are pruned at once. What was paid is settled
+    when the word is complete: the sum over an utterance does not depend on it. A state is (state of the model
+    after the complete words, letters of the unfinished word).
+    """
+
+    def __init__(self, model: WordModel, pieces: Sequence[str]) -> None:
         """Take the text of every token; a piece that begins with "▁" begins a word, token 0 is the blank.
 
         Raises:
@@ -137,69 +208,66 @@ class WordScorer:
             raise LanguageModelError(
                 f"piece {wrong[0]!r} goes on into the next word; train pieces that do not"
             )
-        self._ngram = ngram
-        self._options = options or LMOptions()
+        self.model = model
         self._begins = [piece.startswith(WORD_START) for piece in pieces]
         self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
-        self._completed: dict[State, tuple[Context, float]] = {}
-        self._paid: dict[str, float] = {"": 0.0}
+        self._completed: dict[State, tuple[Hashable, float]] = {}
 
     def start(self) -> State:
         """The state before the first token."""
-        return self._ngram.start(), ""
+        return self.model.start(), ""
 
     def step(self, state: State, token: int) -> tuple[State, float]:
         """The state after `token`, and the nats by which it changes what the prefix is worth."""
-        context, word = state
-        letters, settled = self._letters[token], 0.0
-        if self._begins[token] and word:
-            context, settled = self._completed.get(state) or self._complete(state)
-            word = ""
-        longer = word + letters
-        return (context, longer), settled + self._worth(longer) - self._worth(word)
+        words, letters = state
+        if self._begins[token] and letters:
+            words, settled = self._completed.get(state) or self._complete(state)
+            letters = ""
+        else:
+            settled = -self.model.paid(words, letters)
+        letters += self._letters[token]
+        return (words, letters), settled + self.model.paid(words, letters)
 
     def finish(self, state: State) -> float:
-        """Nats of the last word and, as the options say, of the end of the sentence."""
-        context, added = state[0], 0.0
-        if state[1]:
-            context, added = self._completed.get(state) or self._complete(state)
-        if self._options.score_sentence_end:
-            added += self._options.weight * self._ngram.finish(context)
-        return added
+        """Nats of the last word and of the end, less what was paid in advance."""
+        words, letters = state
+        if letters:
+            words, settled = self._completed.get(state) or self._complete(state)
+        else:
+            settled = -self.model.paid(words, letters)
+        return settled + self.model.end(words)
+
+    def words(self, tokens: Iterable[int]) -> list[str]:
+        """The words that the tokens spell."""
+        text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
+        return [word for word in text.split(WORD_START) if word]
+
+    def _complete(self, state: State) -> tuple[Hashable, float]:
+        """The model's state after a finished word, and the word's worth less what was paid in advance."""
+        words, letters = state
+        after, nats = self.model.word(words, letters)
+        answer = after, nats - self.model.paid(words, letters)
+        if len(self._completed) >= MOST_WORDS_REMEMBERED:
+            self._completed.clear()
+        self._completed[state] = answer
+        return answer
+
+
+class WordScorer(TokenScorer):
+    """Scores the tokens of a search with an n-gram model alone."""
+
+    def __init__(self, ngram: NGram, pieces: Sequence[str], options: LMOptions | None = None) -> None:
+        """Take a model and its weights; `pieces` as `TokenScorer` does.
+
+        Raises:
+            LanguageModelError: a piece has "▁" elsewhere than in front.
+        """
+        super().__init__(WeightedNGram(ngram, options), pieces)
+        self._ngram, self._options = ngram, options or LMOptions()
 
     def log_prob(self, tokens: Iterable[int]) -> float:
         """ln P of the text that the tokens spell, without weight, bonus and unknown word penalty.
 
         The end of the sentence is counted as the options say.
         """
-        text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
-        words = [word for word in text.split(WORD_START) if word]
-        return self._ngram.score(words, self._options.score_sentence_end)
-
-    def _worth(self, letters: str) -> float:
-        """What the letters of an unfinished word are paid; 0.0 for none."""
-        known = self._paid.get(letters)
-        return self._pay(letters) if known is None else known
-
-    def _pay(self, letters: str) -> float:
-        lookahead = self._ngram.lookahead
-        best = lookahead(letters) if lookahead is not None else 0.0
-        if best == -math.inf:
-            best = self._ngram.unknown_score + self._options.unk_penalty
-        if len(self._paid) >= MOST_WORDS_REMEMBERED:
-            self._paid = {"": 0.0}
-        self._paid[letters] = self._options.weight * best + self._options.word_bonus
-        return self._paid[letters]
-
-    def _complete(self, state: State) -> tuple[Context, float]:
-        """The context after a finished word, and its score less what was paid for its letters."""
-        context, word = state
-        after, nats = self._ngram.score_word(context, word)
-        if word not in self._ngram:
-            nats += self._options.unk_penalty
-        worth = self._options.weight * nats + self._options.word_bonus
-        answer = after, worth - self._worth(word)
-        if len(self._completed) >= MOST_WORDS_REMEMBERED:
-            self._completed.clear()
-        self._completed[state] = answer
-        return answer
+        return self._ngram.score(self.words(tokens), self._options.score_sentence_end)
