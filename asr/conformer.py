@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,12 +39,14 @@ class EncoderConfig:
     """Width of the feed-forward modules over `dim`."""
     kernel_size: int = 15
     """Taps of the depth-wise convolution, odd."""
+    subsampling: Literal[1, 2, 4] = 4
+    """Input frames per encoder frame: 4 for a filterbank, 1 or 2 for the states of a pretrained encoder."""
     subsampling_channels: int = 32
-    """Channels of the two strided convolutions in front."""
+    """Channels of the two strided convolutions in front, where `subsampling` is 4."""
     dropout: float = 0.1
     """Dropout in every module."""
     half_rate: tuple[int, int] | None = None
-    """First and last layer (counted from 1) that run on 80 ms frames, or None to keep 40 ms throughout."""
+    """First and last layer (counted from 1) that run on half the frames, or None to keep all throughout."""
 
     def __post_init__(self) -> None:
         if self.layers < 1 or self.heads < 1 or self.dim % (2 * self.heads):
@@ -51,6 +54,8 @@ class EncoderConfig:
                 f"layers {self.layers}, dim {self.dim}, heads {self.heads}: needed are 1 or more layers and "
                 "heads, and a dim that 2 x heads divides"
             )
+        if self.subsampling not in (1, 2, 4):
+            raise EncoderConfigError(f"subsampling is {self.subsampling}; accepted are 1, 2 and 4")
         if self.kernel_size % 2 == 0:
             raise EncoderConfigError(f"kernel_size is {self.kernel_size}; give an odd number")
         if self.half_rate is not None and not 1 <= self.half_rate[0] <= self.half_rate[1] < self.layers:
@@ -59,7 +64,7 @@ class EncoderConfig:
             )
 
     def is_half_rate(self, layer: int) -> bool:
-        """Whether `layer` (counted from 1) runs on 80 ms frames."""
+        """Whether `layer` (counted from 1) runs on half the frames."""
         return self.half_rate is not None and self.half_rate[0] <= layer <= self.half_rate[1]
 
 
@@ -91,6 +96,22 @@ class ConvSubsampling(nn.Module):
             lengths = torch.div(lengths + 1, 2, rounding_mode="floor")
         batch, channels, frames, bands = x.shape
         return self.out(x.transpose(1, 2).reshape(batch, frames, channels * bands)), lengths
+
+
+class StateProjection(nn.Module):
+    """States of a pretrained encoder to the width of this one: a norm, then a convolution of three frames."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.stride = config.subsampling
+        self.norm = nn.LayerNorm(config.feature_dim)
+        self.conv = nn.Conv1d(config.feature_dim, config.dim, 3, stride=self.stride, padding=1)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`(B, T, F)` states to `(B, ceil(T / stride), D)`; padding is zeroed before it is read."""
+        x = self.norm(features) * length_mask(lengths, features.shape[1])[..., None]
+        lengths = torch.div(lengths + self.stride - 1, self.stride, rounding_mode="floor")
+        return self.conv(x.transpose(1, 2)).transpose(1, 2), lengths
 
 
 def rotary_table(frames: int, head_dim: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -246,14 +267,14 @@ class ConformerEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.subsampling = ConvSubsampling(config)
+        self.subsampling = (ConvSubsampling if config.subsampling == 4 else StateProjection)(config)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
         self.restore = nn.Linear(config.dim, config.dim) if config.half_rate else None
 
     def forward(
         self, features: Tensor, lengths: Tensor, hook: LayerHook | None = None
     ) -> tuple[Tensor, Tensor]:
-        """`(B, T, F)` features to the last layer's `(B, ceil(T / 4), D)` states and their lengths `(B,)`."""
+        """`(B, T, F)` features to the last layer's `(B, ceil(T / subsampling), D)` states and lengths."""
         x, lengths = self.subsampling(features, lengths)
         x = drop_channels(x, self.config.dropout, self.training)
         frames = x.shape[1]

@@ -17,6 +17,8 @@ from asr.tokenizer import Tokenizer
 from lm.ngram import LMOptions, NGram, WordScorer
 
 LM_FILE = "lm.bin"
+SHARED_LM_FILE = "lm.path"
+"""Names the language model of another folder, relative to this one, so that two models can share it."""
 DECODING_FILE = "decoding.json"
 
 
@@ -65,6 +67,21 @@ def load_decoding_options(folder: Path) -> DecodingOptions:
     except (ValueError, TypeError) as error:
         known = ", ".join(f.name for f in fields(DecodingOptions))
         raise DecodingError(f"{file}: not decoding options ({error}); accepted are {known}") from error
+
+
+def find_lm(folder: Path) -> Path | None:
+    """A model folder's own language model or the one it shares, or None where it has neither.
+
+    Raises:
+        DecodingError: it names one that is not there.
+    """
+    own, link = folder / LM_FILE, folder / SHARED_LM_FILE
+    if own.is_file() or not link.is_file():
+        return own if own.is_file() else None
+    shared = folder / link.read_text(encoding="utf-8").strip()
+    if not shared.is_file():
+        raise DecodingError(f"{link}: names {shared}, which is no file; put a language model there")
+    return shared
 
 
 def save_decoding_options(options: DecodingOptions, folder: Path) -> None:

@@ -49,6 +49,11 @@ class LogMelConfig:
     floor: float = 1e-6
     """Added to the band power before the logarithm; quieter than the noise of a 16-bit recording."""
 
+    @property
+    def dim(self) -> int:
+        """Features per frame."""
+        return self.bands
+
     def __post_init__(self) -> None:
         if self.normalize not in ("utterance", "running"):
             raise FeatureError(f"normalize is {self.normalize!r}; accepted are utterance and running")
@@ -109,13 +114,15 @@ class SpecAugmentConfig:
     """Masks of Park et al. 2019, "SpecAugment"; masked cells become zero, the mean of normalised features."""
 
     band_masks: int = 2
-    """Masks over mel bands."""
+    """Masks over mel bands, or over neighbouring dimensions of an encoder's states."""
     band_width: int = 20
     """Largest width of a band mask."""
     time_masks_per_second: float = 0.5
     """Masks over time, per second of audio."""
     time_width: int = 25
     """Largest width of a time mask in frames."""
+    frame_rate: float = 100.0
+    """Frames a second."""
 
 
 def spec_augment(
@@ -124,7 +131,7 @@ def spec_augment(
     """Mask random bands and spans of `(B, T, D)` features, drawn anew for each item from `generator`."""
     masked = features.clone()
     for item, length in enumerate(lengths.tolist()):
-        spans = round(length / 100 * config.time_masks_per_second)
+        spans = round(length / config.frame_rate * config.time_masks_per_second)
         for axis, count, widest, size in (
             (1, config.band_masks, config.band_width, features.shape[2]),
             (0, spans, config.time_width, length),

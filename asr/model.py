@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asr.conformer import ConformerEncoder, EncoderConfig, double_frames
-from asr.features import LogMel, LogMelConfig
+from asr.features import Frontend, LogMelConfig
 from asr.files import write_text_atomic
+from asr.frontends import FrontendConfig, PretrainedConfig, make_frontend, pretrained_config
 from asr.phones import PHONES
 
 CONFIG_FILE = "config.json"
@@ -36,8 +37,8 @@ class ModelConfig:
     """Sub-words, the blank (id 0) included."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The Conformer."""
-    frontend: LogMelConfig = field(default_factory=LogMelConfig)
-    """The filterbank."""
+    frontend: FrontendConfig = field(default_factory=LogMelConfig)
+    """The filterbank, or the pretrained encoder in its place."""
     intermediate_layers: tuple[int, ...] = (4, 8)
     """Layers (from 1) that carry a sub-word CTC head, at a third and two thirds of the depth."""
     phone_layer: int = 8
@@ -48,10 +49,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.vocab_size < 2:
             raise ModelError(f"vocab_size is {self.vocab_size}; needed are the blank and 1 or more sub-words")
-        if self.encoder.feature_dim != self.frontend.bands:
+        if self.encoder.feature_dim != self.frontend.dim:
             raise ModelError(
-                f"feature_dim is {self.encoder.feature_dim} and the filterbank has {self.frontend.bands} "
-                "bands; give both the same number"
+                f"feature_dim is {self.encoder.feature_dim} and the front-end gives {self.frontend.dim} "
+                "features; give both the same number"
             )
         layers = (*self.intermediate_layers, self.phone_layer)
         if not all(1 <= layer <= self.encoder.layers for layer in layers):
@@ -82,13 +83,22 @@ SIZES: dict[str, ModelConfig] = {
         intermediate_layers=(6, 12),
         phone_layer=12,
     ),
+    "moonshine": ModelConfig(
+        frontend=pretrained_config("moonshine-tiny"),
+        encoder=EncoderConfig(
+            feature_dim=288, subsampling=2, layers=6, feed_forward_mult=2, half_rate=(2, 5)
+        ),
+        intermediate_layers=(2, 4),
+        phone_layer=4,
+    ),
 }
-"""Named shapes: `tiny` for tests, `base` is shipped, `large` is the reference system's depth."""
+"""Named shapes: `tiny` for tests, `base` is shipped, `large` is the reference system's depth,
+`moonshine` stands on the states of a pretrained encoder."""
 
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What one pass through the model gives; frames are 40 ms."""
+    """What one pass through the model gives; a frame is `frame_seconds` of the model, 40 ms for `base`."""
 
     log_probs: Tensor
     """Final sub-word log-probabilities `(B, T, V)`."""
@@ -103,7 +113,7 @@ class ModelOutput:
 
 
 class CTCHead(nn.Module):
-    """Linear classes from states; a half-rate state emits two frames, so all heads speak every 40 ms."""
+    """Linear classes from states; a half-rate state emits two frames, so all heads keep one rate."""
 
     def __init__(self, dim: int, classes: int, frames_per_state: int) -> None:
         super().__init__()
@@ -118,13 +128,14 @@ class CTCHead(nn.Module):
 
 
 class ConformerCTC(nn.Module):
-    """Log-mel, Conformer, and CTC heads: final and intermediate sub-words (Lee & Watanabe 2021), phones."""
+    """Front-end, Conformer, and CTC heads: final and intermediate sub-words (Lee & Watanabe 2021), phones."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, frontend: Frontend | None = None) -> None:
+        """With random weights; `frontend` stands in for the one that the configuration names."""
         super().__init__()
         self.config = config
         encoder, vocab = config.encoder, config.vocab_size
-        self.frontend = LogMel(config.frontend)
+        self.frontend = frontend or make_frontend(config.frontend)
         self.encoder = ConformerEncoder(encoder)
         self.head = CTCHead(encoder.dim, vocab, 1)
         self.intermediate_heads = nn.ModuleDict(
@@ -148,15 +159,19 @@ class ConformerCTC(nn.Module):
     @property
     def frame_seconds(self) -> float:
         """Seconds per output frame."""
-        return 4.0 / self.frontend.frame_rate
+        return self.config.encoder.subsampling / self.frontend.frame_rate
 
     def forward(self, samples: Tensor, lengths: Tensor) -> ModelOutput:
         """`(B, N)` samples at 16 kHz, zero beyond their `(B,)` lengths, to log-probabilities."""
-        return self.encode(*self.frontend(samples, lengths))
+        return self.encode(*self.features(samples, lengths))
+
+    def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`(B, N)` samples through the front-end; `(B, T, F)` features (a cache holds them) as they are."""
+        return self.frontend(samples, lengths) if samples.ndim == 2 else (samples.float(), lengths)
 
     def encode(self, features: Tensor, feature_lengths: Tensor) -> ModelOutput:
         """`(B, T, F)` normalised features to log-probabilities."""
-        frames = (features.shape[1] + 3) // 4
+        frames = -(-features.shape[1] // self.config.encoder.subsampling)
         intermediate: list[Tensor] = []
         states: list[Tensor] = []
         phones: list[Tensor] = []
@@ -202,9 +217,9 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
         encoder = dict(values.get("encoder", {}))
         if encoder.get("half_rate") is not None:
             encoder["half_rate"] = tuple(encoder["half_rate"])
-        given = dict(
-            values, encoder=EncoderConfig(**encoder), frontend=LogMelConfig(**values.get("frontend", {}))
-        )
+        frontend = values.get("frontend", {})
+        kind = PretrainedConfig if "encoder" in frontend else LogMelConfig
+        given = dict(values, encoder=EncoderConfig(**encoder), frontend=kind(**frontend))
         if "intermediate_layers" in given:
             given["intermediate_layers"] = tuple(given["intermediate_layers"])
         return ModelConfig(**given)
@@ -227,8 +242,15 @@ def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.flo
     write_text_atomic(folder / CONFIG_FILE, json.dumps(asdict(model.config), indent=2) + "\n")
 
 
-def load_model(folder: Path) -> ConformerCTC:
-    """Read a model folder, in float32 and evaluation mode. Raises `ModelError` saying what is wrong."""
+def load_model(folder: Path, frontend: Path | None = None) -> ConformerCTC:
+    """Read a model folder, in float32 and evaluation mode.
+
+    `frontend` says where the pretrained encoder lies that the folder names, if it names one.
+
+    Raises:
+        ModelError: a file is missing or does not fit; the message says which.
+        EncoderFileError, FrontendError: the pretrained encoder is missing, another one, or cannot be run.
+    """
     needed = (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE)
     for name in needed:
         if not (folder / name).is_file():
@@ -237,7 +259,7 @@ def load_model(folder: Path) -> ConformerCTC:
             )
     if tuple((folder / PHONES_FILE).read_text(encoding="utf-8", errors="replace").split()) != PHONES:
         raise ModelError(f"{folder / PHONES_FILE}: other phones than this version's; train the model anew")
-    model = _empty_model(folder / CONFIG_FILE)
+    model = _empty_model(folder / CONFIG_FILE, frontend)
     file = folder / WEIGHTS_FILE
     try:
         weights = {name: tensor.float() for name, tensor in load_file(file).items()}
@@ -254,14 +276,23 @@ def load_model(folder: Path) -> ConformerCTC:
     return model.eval()
 
 
-def _empty_model(file: Path) -> ConformerCTC:
+def read_config(folder: Path) -> ModelConfig:
+    """The settings of a model folder. Raises `ModelError` naming the file."""
+    file = folder / CONFIG_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return config_from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error
+    except (OSError, ValueError) as error:
         raise ModelError(
             f"{file}: not JSON ({error}); restore the file or download the model again"
         ) from error
+
+
+def _empty_model(file: Path, frontend: Path | None) -> ConformerCTC:
+    config = read_config(file.parent)
+    built = make_frontend(config.frontend, frontend)
     try:
-        return ConformerCTC(config_from_dict(values))
+        return ConformerCTC(config, built)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"{file}: {str(error).splitlines()[0]}") from error

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from asr.audio import AudioSource, stream_audio
-from asr.decoding import LM_FILE, Decoder, DecodingOptions, load_decoding_options
+from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
 from asr.features import SAMPLE_RATE
 from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
 from asr.result import Result, Segment, Word
@@ -82,19 +82,26 @@ class Recognizer:
         self._decoders = threading.local()
 
     @classmethod
-    def from_pretrained(cls, name: str | os.PathLike[str] = "base-en") -> Recognizer:
+    def from_pretrained(
+        cls, name: str | os.PathLike[str] = "base-en", frontend: str | os.PathLike[str] | None = None
+    ) -> Recognizer:
         """Load a shipped model by name, or a model folder by path; nothing is downloaded.
+
+        A model on a pretrained encoder finds it at `frontend`, else where its environment variable says, else
+        where `onoma models fetch` put it.
 
         Raises:
             ModelError: no such model, or a file of it is missing or does not fit.
+            EncoderFileError: the encoder is missing or another one; the message says what to run.
+            FrontendError: onnxruntime or transformers is not installed, or cannot run the encoder.
             TokenizerError, LanguageModelError, DecodingError: that file of the folder cannot be used.
         """
         folder = model_folder(name)
-        lm = folder / LM_FILE
+        lm = find_lm(folder)
         return cls(
-            load_model(folder),
+            load_model(folder, Path(frontend) if frontend else None),
             Tokenizer(folder / TOKENIZER_FILE),
-            NGram(lm) if lm.is_file() else None,
+            NGram(lm) if lm else None,
             load_decoding_options(folder),
             folder.name,
         )

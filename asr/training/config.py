@@ -42,6 +42,9 @@ class DataConfig:
     """CMUdict file for the phone targets, relative to `root`."""
     text: tuple[str, ...] = ()
     """Texts (.txt or .xz) for the tokenizer, relative to `root`, besides the manifests' transcripts."""
+    tokenizer: str = ""
+    """SentencePiece model of another model folder to share, so that its language model and phrase lists serve
+    both; empty: train one."""
     noise: str = "noise/train"
     """Folder of noise recordings, relative to `root`; empty for none."""
     cache: str = "runs/cache"
@@ -56,6 +59,16 @@ class DataConfig:
     """Longer utterances are left out."""
     batch_seconds: float = 96.0
     """Audio per optimizer step, over all processes, padding included."""
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """States of a pretrained encoder, computed once; without such an encoder nothing here is used."""
+
+    cache: str = "runs/features"
+    """Folder for the states, 86 MB an hour and copy of Moonshine's."""
+    copies: int = 2
+    """Copies with different augmentation, besides the clean one."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ class AugmentConfig:
     time_masks_per_second: float = 0.5
     """SpecAugment masks over time."""
     time_width: int = 25
-    """Largest time mask in 10 ms frames."""
+    """Largest time mask in feature frames."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,7 @@ class TrainConfig:
     model: dict[str, Any] = field(default_factory=dict)
     """Settings that differ from the named shape."""
     data: DataConfig = field(default_factory=DataConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -21,10 +21,13 @@ from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
 from asr.training.config import ConfigError, DataConfig
 from asr.training.distributed import Team
+from asr.training.feature_cache import Features
 from asr.training.teacher import Teacher
 
 PADDING_STEP = 0.64
 """Batches are padded to whole steps of so many seconds, as a CPU's kernels are compiled for every shape."""
+FRAME_STEP = 32
+"""The same for features, in frames."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class Batch:
     """Padded samples and concatenated targets."""
 
     samples: Tensor
-    """`(B, N)`."""
+    """`(B, N)`; or `(B, T, D)` features."""
     lengths: Tensor
-    """`(B,)` samples."""
+    """`(B,)` samples or frames."""
     tokens: tuple[tuple[int, ...], ...]
     phones: tuple[tuple[int, ...] | None, ...]
     """None where the pronunciation is not known; empty where nothing is said."""
@@ -172,15 +175,17 @@ def _padded(seconds: float) -> float:
     return math.ceil(seconds / PADDING_STEP) * PADDING_STEP
 
 
-def collate(examples: Sequence[Example], audio: Sequence[Samples]) -> Batch:
-    """Pad samples with zeros."""
-    longest = max((len(item) for item in audio), default=0) / SAMPLE_RATE
-    samples = torch.zeros(len(audio), round(_padded(longest) * SAMPLE_RATE))
-    for row, item in zip(samples, audio, strict=True):
-        row[: len(item)] = torch.from_numpy(item)
+def collate(examples: Sequence[Example], inputs: Sequence[Samples | Features]) -> Batch:
+    """Pad samples `(N,)` or features `(T, D)` with zeros."""
+    row_shape = inputs[0].shape[1:] if inputs else ()
+    step = FRAME_STEP if row_shape else round(PADDING_STEP * SAMPLE_RATE)
+    longest = max((len(item) for item in inputs), default=0)
+    samples = torch.zeros(len(inputs), -(-longest // step) * step, *row_shape)
+    for row, item in zip(samples, inputs, strict=True):
+        row[: len(item)] = torch.from_numpy(np.asarray(item, np.float32))
     return Batch(
         samples=samples,
-        lengths=torch.tensor([len(a) for a in audio]),
+        lengths=torch.tensor([len(item) for item in inputs]),
         tokens=tuple(example.tokens for example in examples),
         phones=tuple(example.phones for example in examples),
         texts=tuple(example.text for example in examples),

@@ -14,6 +14,7 @@ from asr.phones import PHONES
 from asr.tokenizer import Tokenizer
 from asr.training.cache import AudioCache
 from asr.training.data import Example, collate
+from asr.training.feature_cache import FeatureCache
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class DevSet:
     """What a model is scored on while it trains."""
 
     examples: Sequence[Example]
-    audio: AudioCache
+    audio: AudioCache | FeatureCache
     tokenizer: Tokenizer
     batch_seconds: float
     """Audio that goes through the model at once."""

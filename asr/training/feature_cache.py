@@ -1,8 +1,8 @@
 """States of a pretrained encoder for many recordings in memory-mapped half-precision files.
 
-A folder holds one copy of the data, clean or augmented: `features.f16`, the frames of all recordings one after
-the other, and `index.jsonl`, a line for each of them. Both only grow, so a killed extraction goes on where it
-was and a new manifest is added to what is there. From Python:
+A folder holds one copy of the data, clean or augmented: `features.f16`, the frames of all recordings one
+after the other, and `index.jsonl`, a line for each of them. Both only grow, so a killed extraction goes on
+where it was and a new manifest is added to what is there. From Python:
 
     cache = FeatureCache(Path("runs/features/moonshine-tiny-c6fc4b7b-clean"))
     cache[Path("speech/dev/utterance.flac")]     # (T, D) float16
@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.features import SAMPLE_RATE
 from asr.training.config import ConfigError
 
 log = logging.getLogger(__name__)

@@ -7,26 +7,28 @@ import io
 import logging
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from asr.features import SpecAugmentConfig, spec_augment
+from asr.features import SAMPLE_RATE, SpecAugmentConfig, spec_augment
 from asr.files import write_text_atomic
 from asr.model import ConformerCTC
 from asr.progress import step_progress
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
-from asr.training.config import AugmentConfig, ConfigError, TrainConfig
-from asr.training.data import Batch, BatchMaker
+from asr.training.config import ConfigError, TrainConfig
+from asr.training.data import Batch, BatchPlan
 from asr.training.distributed import Team
 from asr.training.evaluate import DevScores, DevSet, evaluate
 from asr.training.helpers import Helpers
 from asr.training.losses import training_loss
 from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,21 @@ LOG_FIELDS = (
 )
 
 
+class Batches(Protocol):
+    """Makes the batch of this process for a step: from audio, or from cached features."""
+
+    plan: BatchPlan
+
+    @property
+    def teacher(self) -> Teacher | None:
+        """Whose states the batches carry, if they do."""
+        ...
+
+    def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
+        """The share of the examples `indices` that falls to this process."""
+        ...
+
+
 @dataclass
 class Meter:
     """Sums since the last log line."""
@@ -57,7 +74,7 @@ class Meter:
 class Trainer:
     """One run: steps, checkpoints, evaluations, logs. Everything it needs is made before and passed in."""
 
-    def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: BatchMaker) -> None:
+    def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: Batches) -> None:
         self.config, self.team, self.model, self.batches = config, team, model, batches
         self.folder = Path(config.run.out)
         self.helpers = Helpers.of(
@@ -162,7 +179,7 @@ class Trainer:
             log.warning("step %d: gradient is not finite; step left out", number)
             self.trained.zero_grad(set_to_none=True)
         self.meter.utterances += utterances
-        self.meter.seconds += float(batch.lengths.sum()) / 16_000
+        self.meter.seconds += float(batch.lengths.sum()) / self._rate(batch)
         self.progress = Progress(number + 1, epoch, position + 1)
 
     def _weights(self) -> dict[str, Tensor]:
@@ -171,12 +188,26 @@ class Trainer:
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         device, run = self.team.device, self.config.run
-        features, lengths = self.model.frontend(batch.samples.to(device), batch.lengths.to(device))
-        features = spec_augment(features, lengths, _masks(self.config.augment), generator)
+        features, lengths = self.model.features(batch.samples.to(device), batch.lengths.to(device))
+        features = spec_augment(features, lengths, self._masks(), generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
             output = self.model.encode(features, lengths)
             losses = training_loss(output, batch, self.config.loss, self.helpers)
         return torch.stack((losses.total, losses.final, losses.intermediate, losses.phone))
+
+    def _rate(self, batch: Batch) -> float:
+        """Samples or frames a second."""
+        return SAMPLE_RATE if batch.samples.ndim == 2 else self.model.frontend.frame_rate
+
+    def _masks(self) -> SpecAugmentConfig:
+        chosen = self.config.augment
+        return SpecAugmentConfig(
+            chosen.band_masks,
+            chosen.band_width,
+            chosen.time_masks_per_second,
+            chosen.time_width,
+            self.model.frontend.frame_rate,
+        )
 
     def _prefetched(self) -> Iterator[tuple[int, int, list[int], Batch]]:
         """Batches from the present place on, the next one being made while this one is used."""
@@ -210,12 +241,6 @@ class Trainer:
         )
         log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
         append_row(self.folder / "log.csv", LOG_FIELDS, row)
-
-
-def _masks(config: AugmentConfig) -> SpecAugmentConfig:
-    return SpecAugmentConfig(
-        config.band_masks, config.band_width, config.time_masks_per_second, config.time_width
-    )
 
 
 def rewind_log(file: Path, step: int) -> float:

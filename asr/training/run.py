@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from asr.frontends import PretrainedConfig
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
     SIZES,
@@ -31,7 +32,9 @@ from asr.training.curves import plot_curves
 from asr.training.data import BatchMaker, BatchPlan, Example, make_examples, read_lexicon, select_utterances
 from asr.training.distributed import Team, join_team
 from asr.training.evaluate import DevSet, evaluate
-from asr.training.loop import Trainer
+from asr.training.feature_batches import FeatureBatchMaker, FeatureMaker
+from asr.training.feature_cache import FeatureCache
+from asr.training.loop import Batches, Trainer
 from asr.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -70,11 +73,19 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         corpus = _lead_first(team, config, resume)
         plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
         augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
-        batches = BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model))
+        batches: Batches
+        dev_inputs: AudioCache | FeatureCache
+        if isinstance(shape.frontend, PretrainedConfig):
+            maker = FeatureMaker(model.frontend, shape.frontend, config.features, config.run.threads)
+            copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
+            batches = FeatureBatchMaker(plan, copies, team)
+        else:
+            batches = BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model))
+            dev_inputs = corpus.dev_audio
         trainer = Trainer(config, team, model, batches)
         if not (resume and trainer.resume()):
             trainer.start_clean()
-        dev = DevSet(corpus.dev, corpus.dev_audio, corpus.tokenizer, config.data.batch_seconds)
+        dev = DevSet(corpus.dev, dev_inputs, corpus.tokenizer, config.data.batch_seconds)
         trainer.run(dev)
         if team.leads:
             export(trainer, dev)
@@ -134,6 +145,20 @@ def export(trainer: Trainer, dev: DevSet) -> None:
         log.warning("%s", error)
 
 
+def _encode_all(
+    team: Team, maker: FeatureMaker, corpus: Corpus, augmenter: Augmenter, seed: int
+) -> tuple[list[FeatureCache], FeatureCache]:
+    """The copies of the training data and dev, clean, as features; the leading process computes them."""
+    if not team.leads:
+        team.wait()
+    dev = maker.clean(corpus.dev_audio, [example.audio for example in corpus.dev])
+    paths = [example.audio for example in corpus.train]
+    copies = [maker.clean(corpus.audio, paths), *maker.augmented(corpus.audio, paths, augmenter, seed)]
+    if team.leads:
+        team.wait()
+    return copies, dev
+
+
 def _lead_first(team: Team, config: TrainConfig, resume: bool) -> Corpus:
     """Let the leading process prepare files before the others read them."""
     if team.leads:
@@ -176,10 +201,13 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
 
 
 def _prepare_tokenizer(config: TrainConfig, utterances: list[Utterance], file: Path) -> None:
-    """That of the model which the run starts from, or a new one."""
-    if config.run.start:
+    """The shared one, or that of the model which the run starts from, or a new one."""
+    shared = Path(config.data.tokenizer or Path(config.run.start) / TOKENIZER_FILE)
+    if config.data.tokenizer and not shared.is_file():
+        raise ConfigError(f"data.tokenizer: {shared}: no such file")
+    if config.data.tokenizer or config.run.start:
         file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(config.run.start) / TOKENIZER_FILE, file)
+        shutil.copyfile(shared, file)
     else:
         train_tokenizer(_text_lines(config.data, utterances), file, model_config(config).vocab_size)
 

