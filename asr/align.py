@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asr.compiled import compiled
+from biasing.lattice import best_path, one_way
 
 WORD_START = "▁"
 NORMALISED_WITHIN = 0.02  # how far a frame's probabilities may sum from 1: half precision gets this close
@@ -93,7 +93,8 @@ def check_log_probs(log_probs: ArrayLike, blank: int) -> NDArray[np.float32]:
 def ctc_align(log_probs: ArrayLike, tokens: Sequence[int], blank: int = 0) -> tuple[TokenSpan, ...]:
     """Find the frames of `tokens` on their most probable CTC alignment.
 
-    Viterbi search over the states blank, token 1, blank, ..., token L, blank; O(T·L) time and memory.
+    Viterbi search over the states blank, token 1, blank, ..., token L, blank (`biasing.lattice`); O(T·L) time
+    and memory.
 
     Args:
         log_probs: (T, V), natural logarithms, normalised.
@@ -115,12 +116,21 @@ def ctc_align(log_probs: ArrayLike, tokens: Sequence[int], blank: int = 0) -> tu
         raise AlignmentError(
             f"tokens {labels.tolist()} cannot be aligned; use 0..{values.shape[1] - 1} without {blank}"
         )
-    path = viterbi_path(values, labels, blank)
+    path = best_path(values, one_way(labels), blank)[1]
     if len(path) == 0:
         raise AlignmentError(
             f"{len(labels)} tokens have no alignment to {len(values)} frames: give the same audio's log-probs"
         )
     return spans_of_path(values, path, labels)
+
+
+def alignment_score(log_probs: NDArray[np.float32], tokens: Sequence[int], blank: int = 0) -> float:
+    """Log-probability in nats of the best CTC alignment of `tokens` to (T, V) `log_probs`; see `ctc_align`.
+
+    Minus infinity where there is none.
+    """
+    labels = np.asarray(tokens, dtype=np.int64)
+    return float(best_path(log_probs, one_way(labels), blank)[0])
 
 
 def spans_of_path(
@@ -166,32 +176,3 @@ def join_words(
         begin, end = part[0].start * frame_seconds, part[-1].end * frame_seconds
         words.append(TimedWord(text, begin, end, confidence, first, after - 1))
     return tuple(words)
-
-
-@compiled
-def viterbi_path(log_probs: NDArray[np.float32], labels: NDArray[np.int64], blank: int) -> NDArray[np.int64]:
-    """The best alignment as each frame's index into `labels`, -1 at blanks; empty if there is none."""
-    frames, states = len(log_probs), 2 * len(labels) + 1
-    back = np.zeros((frames, states), dtype=np.int8)  # how many states each one came forward
-    score = np.full(states, -np.inf)
-    if frames > 0:
-        score[0] = log_probs[0, blank]
-        score[1] = log_probs[0, labels[0]]
-    for frame in range(1, frames):
-        for state in range(states - 1, -1, -1):  # downwards: the lower states are still the previous frame's
-            token = labels[state // 2] if state % 2 else blank
-            best, step = score[state], 0
-            if state > 0 and score[state - 1] > best:
-                best, step = score[state - 1], 1
-            if state % 2 and state > 1 and labels[state // 2 - 1] != token and score[state - 2] > best:
-                best, step = score[state - 2], 2
-            score[state] = best + log_probs[frame, token]
-            back[frame, state] = step
-    state = states - 1 if score[states - 1] >= score[states - 2] else states - 2
-    if frames == 0 or score[state] == -np.inf:
-        return np.empty(0, dtype=np.int64)
-    path = np.empty(frames, dtype=np.int64)
-    for frame in range(frames - 1, -1, -1):
-        path[frame] = state // 2 if state % 2 else -1
-        state -= back[frame, state]
-    return path
