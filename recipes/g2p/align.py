@@ -2,8 +2,8 @@
 
 A word and its pronunciation are cut into pairs of a letter chunk and a phone chunk ("graphones"), of the
 sizes in `SHAPES`. The probability of a cut is the product of its pairs' probabilities, which are what the
-algorithm finds (Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion", section 3, with
-n = 1).
+algorithm finds (Bisani & Ney 2008, "Joint-sequence models for grapheme-to-phoneme conversion", section 3,
+with n = 1).
 """
 
 from __future__ import annotations
