@@ -17,7 +17,7 @@ Float64 = NDArray[np.float64]
 
 EMPTY = -1  # a free place of a hash table; no key is negative
 STAYS = -1  # the `token` of a candidate that adds none
-LIVE, ROWS, PROPOSED, MISSING = 0, 1, 2, 3  # places in Search.counts
+LIVE, ROWS, PROPOSED, MISSING, BEGUN = 0, 1, 2, 3, 4  # places in Search.counts
 NEVER = -math.inf
 FAR = 1 << 30  # place of a token that is not near
 FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
@@ -101,6 +101,7 @@ class Search(NamedTuple):
     graph: GraphArrays  # of one node where nothing is boosted
     near: Int32  # (top_k,) tokens considered in this frame
     tokens: Int32  # (V,) tokens considered for one prefix
+    continues: Int64  # (V,) of each token counts[BEGUN] when it last continued a phrase
     place: Int32  # (V,) of each token in `near`; FAR if it is not there
     taken: NDArray[np.bool_]  # (beam, V) extensions that lead to a prefix which is in the beam itself
     missing: Int64  # keys of Moves to ask the scorer for
@@ -140,9 +141,10 @@ def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves, gr
         graph=graph,
         near=np.zeros(top_k, dtype=np.int32),
         tokens=np.zeros(vocabulary, dtype=np.int32),
+        continues=np.zeros(vocabulary, dtype=np.int64),
         place=np.full(vocabulary, FAR, dtype=np.int32),
         taken=np.zeros((beam, vocabulary), dtype=np.bool_),
         missing=np.zeros(beam * tried, dtype=np.int64),
-        counts=np.array([1, 1, 0, 0], dtype=np.int64),
+        counts=np.array([1, 1, 0, 0, 0], dtype=np.int64),
         settings=settings,
     )

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from asr.compiled import compiled_part
-from asr.search_arrays import EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Int32, Search
+from asr.search_arrays import BEGUN, EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Int32, Search
 from asr.search_tables import find, key_of
 from biasing.automaton import step
 
@@ -70,7 +70,9 @@ def propose_stays(frame: Frame, search: Search) -> None:
                 search.taken[parent, token] = True
                 if boosted and extended + frame.log_probs[token] > NEVER:
                     node, gap = tree.node[beam.row[parent]], frame.best - frame.log_probs[token]
-                    _, advance, over = _step(graph, node, beam.pending[parent], token, gap)
+                    advance, over = 0.0, 0.0
+                    if graph.ends[node] != 0 or graph.depth[tree.node[row]] > 1:
+                        _, advance, over = _step(graph, node, beam.pending[parent], token, gap)
                     if advance + beam.locked[parent] + over > pending + locked:
                         pending, locked = advance, beam.locked[parent] + over
             label += frame.log_probs[token]
@@ -96,11 +98,10 @@ def least_total(frame: Frame, search: Search) -> float:
     if len(frame.near) > 0:
         token, highest = frame.near[0], frame.log_probs[frame.near[0]]
         for slot in range(live):
-            row, bonus = beam.row[slot], beam.pending[slot] + beam.locked[slot]
-            if settings.boosted and search.tree.node[row] != 0:
-                pending, gap = beam.pending[slot], frame.best - highest
-                _, pending, locked = _step(graph, search.tree.node[row], pending, token, gap)
-                bonus = pending + beam.locked[slot] + locked
+            row, bonus = beam.row[slot], beam.locked[slot]  # at least: what is pending may be lost
+            over = graph.entry[graph.ends[search.tree.node[row]]]
+            if over >= 0:
+                bonus += min(graph.budget[over], 0.0)
             before = extendable(search, slot, token) + (search.tree.lm[row] + settings.bias_weight * bonus)
             best = max(best, before + highest)
     least = best - settings.beam_gap
@@ -113,6 +114,8 @@ def least_total(frame: Frame, search: Search) -> float:
 def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
     """List the tokens that can bring the prefix at a slot, which has begun a phrase, to `least`.
 
+    Marks those that continue the phrase in `continues`: all others end it, and leave nothing pending.
+
     Those of `near` come first, and then, however improbable they are, those that continue the phrase and get
     an advance. No bound is tighter than what a token can bring: the rest of a phrase that is over to any
     token, the largest advance to those that continue one.
@@ -120,6 +123,7 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
     beam, graph, settings, tokens = search.beam, search.graph, search.settings, search.tokens
     row, pending = beam.row[slot], beam.pending[slot]
     begun = search.tree.node[row]
+    search.counts[BEGUN] += 1
     most = log_add(beam.blank[slot], beam.label[slot]) + search.tree.lm[row]
     most += settings.bias_weight * (pending + beam.locked[slot])
     over = graph.entry[graph.ends[begun]]
@@ -139,15 +143,17 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
     while parent != 0:
         for node in range(graph.first[parent], graph.first[parent + 1]):
             token = graph.token[node]
+            if search.continues[token] == search.counts[BEGUN]:
+                continue  # of a longer beginning
+            search.continues[token] = search.counts[BEGUN]
             log_prob, place = frame.log_probs[token], search.place[token]
             far = place == FAR
             if log_prob == NEVER or place < tried or log_prob < (lowest_far if far else lowest):
                 continue
             if far and not (settings.expand and graph.cap[node] > 0.0):
                 continue
-            if parent == begun or _step(graph, begun, 0.0, token, 0.0)[0] == node:
-                tokens[count] = token
-                count += 1
+            tokens[count] = token
+            count += 1
         parent = graph.fail[parent]
     return tokens[:count]
 
@@ -170,7 +176,9 @@ def propose_extensions(frame: Frame, search: Search, least: float) -> None:
             acoustic = (beam.blank[slot] if token == last else alignments) + log_prob
             pending, locked, total = 0.0, beam.locked[slot], acoustic + before
             if begun != 0:
-                _, pending, over = _step(graph, begun, beam.pending[slot], token, frame.best - log_prob)
+                over = 0.0
+                if graph.ends[begun] != 0 or search.continues[token] == search.counts[BEGUN]:
+                    _, pending, over = _step(graph, begun, beam.pending[slot], token, frame.best - log_prob)
                 locked += over
                 total = acoustic + (tree.lm[row] + weight * (pending + locked))
             if total < least or total == NEVER or search.taken[slot, token]:
