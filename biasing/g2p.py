@@ -19,6 +19,7 @@ import numpy as np
 from biasing.graphone_search import Limits, search
 from biasing.graphones import LETTERS, GraphoneModel, read_model
 from biasing.lexicon import Lexicon, read_lexicon
+from biasing.normalise import phones_of, spoken_form
 from biasing.phone_set import PHONES
 
 MODEL_FILE = Path(__file__).parent / "pretrained" / "g2p-en.npz"
@@ -75,6 +76,10 @@ class SearchOptions:
     beam: int = 12
     reach: float = 8.0
     silent: int = 2
+
+    def __post_init__(self) -> None:
+        if self.beam < 1 or not self.reach > 0 or self.silent < 0:
+            raise PronunciationError(f"{self}: beam is 1 or more, reach more than 0, silent 0 or more")
 
 
 class Pronouncer:
@@ -204,6 +209,18 @@ class Pronouncer:
         said = (tuple(phone for one in path for phone in model.graphones[one][1]) for path in paths)
         found = zip(said, _shares(scores), strict=True)
         return [Pronunciation(phones, share) for phones, share in found if phones]
+
+
+def sounds(text: str, pronouncer: Pronouncer, count: int = 3) -> list[Pronunciation]:
+    """What the user says that something sounds like, as phones: words ("zuh LEN skee"), or "/Z AH L EH N/".
+
+    Raises:
+        SpellingError: neither words of a-z nor ARPAbet phones between slashes.
+    """
+    stripped = text.strip()
+    if len(stripped) > 1 and stripped.startswith("/") and stripped.endswith("/"):
+        return [Pronunciation(phones_of(stripped[1:-1]), 1.0)]
+    return pronouncer.pronounce_phrase(spoken_form(text)[0], count)
 
 
 def is_initials(word: str) -> bool:
