@@ -310,15 +310,16 @@ def check_phrases(
     file: Annotated[Path, typer.Argument(help="Phrase file: one phrase a line, columns separated by tabs.")],
     model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
 ) -> None:
-    """Show the pieces and risks of each phrase, and why a line cannot be used."""
+    """Show the pieces, pronunciations, variants and risks of each phrase, and why a line cannot be used."""
     with told():
         from asr.model import TOKENIZER_FILE
         from asr.recognizer import model_folder
         from asr.tokenizer import Tokenizer
-        from biasing.phrases import check, format_check
+        from biasing.g2p import Pronouncer
+        from biasing.phrase_check import check, format_check
 
         tokenizer = Tokenizer(model_folder(model) / TOKENIZER_FILE)
-        rows = check(file, tokenizer.encode, tokenizer.pieces)
+        rows = check(file, tokenizer.encode, tokenizer.pieces, pronouncer=Pronouncer.load())
         typer.echo(format_check(rows))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from biasing.g2p import Pronouncer, is_initials
+from biasing.g2p import Pronouncer, Pronunciation, is_initials
 from biasing.phrases import Entry
 
 Kind = Literal["spelling", "letters", "compound", "possessive", "plural"]
@@ -28,7 +28,9 @@ _HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _HISSING = re.compile(r"(?:s|x|z|ch|sh)$")
 _CONSONANT_Y = re.compile(r"[^aeiou]y$")
 _SHORTEST_PART = 3
-_WIDE = 3  # so many times the variants asked for are searched, as some of them will be refused
+_SEARCHED = (
+    64  # spellings taken into account, however many are asked for, so that more asked for are only more
+)
 
 
 class VariantError(ValueError):
@@ -126,13 +128,10 @@ def entry_variants(
     found = (
         variants(entry.spellings[0], pronouncer, options, common, entry.display) if entry.spellings else []
     )
-    said = [way.phones for text in entry.spellings[1:] for way in pronouncer.pronounce_phrase(text, 1)]
-    for phones in (*said, *entry.pronunciations):
-        found += [
-            Variant(spelling, min(0.0, math.log(share)), "spelling", entry.display)
-            for spelling, share in pronouncer.spell(phones, _WIDE * options.most)
-            if _is_word(spelling)
-        ]
+    said = [Pronunciation(phones, 1.0) for phones in entry.pronunciations]
+    for text in entry.spellings[1:]:
+        said += pronouncer.pronounce_phrase(text, options.pronunciations)
+    found += [Variant(one, score, "spelling", entry.display) for one, score in _written(said, pronouncer)]
     best: dict[str, Variant] = {}
     for variant in sorted(found, key=lambda one: (-one.log_prob, one.words)):
         fresh = variant.words not in entry.spellings and variant.words not in common
@@ -178,16 +177,18 @@ def with_variants(
 
 def respell(word: str, pronouncer: Pronouncer, options: VariantOptions) -> list[tuple[str, float]]:
     """Other spellings of how a word is said, with log probabilities, best first."""
+    written = _written(pronouncer.pronounce(word, options.pronunciations), pronouncer)
+    return [(spelling, score) for spelling, score in written if spelling != word]
+
+
+def _written(said: Iterable[Pronunciation], pronouncer: Pronouncer) -> list[tuple[str, float]]:
+    """How pronunciations may be written as one word, with log probabilities, best first."""
     total: dict[str, float] = {}
-    for said in pronouncer.pronounce(word, options.pronunciations):
-        for spelling, share in pronouncer.spell(said.phones, _WIDE * options.most):
-            total[spelling] = total.get(spelling, 0.0) + said.probability * share
+    for way in said:
+        for spelling, share in pronouncer.spell(way.phones, _SEARCHED):
+            total[spelling] = total.get(spelling, 0.0) + way.probability * share
     ranked = sorted(total.items(), key=lambda one: (-one[1], one[0]))
-    return [
-        (spelling, min(0.0, math.log(share)))
-        for spelling, share in ranked
-        if spelling != word and _is_word(spelling) and share > 0
-    ]
+    return [(one, min(0.0, math.log(share))) for one, share in ranked if share > 0 and _is_word(one)]
 
 
 def _is_word(spelling: str) -> bool:
@@ -205,7 +206,7 @@ def _spellings(
         if not is_initials(word) and (len(row) == 1 or word not in common):
             others += respell(word, pronouncer, options)
         longer = [((*done, one), score + added) for done, score in ways for one, added in others]
-        ways = sorted(longer, key=lambda way: (-way[1], way[0]))[: _WIDE * options.most + 1]
+        ways = sorted(longer, key=lambda way: (-way[1], way[0]))[:_SEARCHED]
     return [Variant(" ".join(way), score, "spelling", shown) for way, score in ways]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -13,10 +13,6 @@ from pathlib import Path
 
 from biasing.normalise import SpellingError, phones_of, printable, spoken_form
 
-SHORT_LETTERS = 3
-SHORT_TOKENS = 2
-LONG_WORDS = 12
-HIGH_BOOST = 20.0
 _COLUMNS = 4
 _COLON = re.compile(r"(.*\S)\s+:(\S*)\s*")
 
@@ -266,81 +262,3 @@ def _merge(same: list[Entry]) -> Entry:
     notes = (*dict.fromkeys(chain.from_iterable(entry.notes for entry in same)), note)
     joined = replace(first, spellings=(*own, *spellings), pronunciations=tuple(pronunciations))
     return replace(joined, boost=max(boosts, default=None), lines=lines, notes=notes)
-
-
-def risks(
-    entry: Entry, encode: Callable[[str], list[int]] | None = None, common: Collection[str] = frozenset()
-) -> tuple[str, ...]:
-    """What may go wrong with a phrase, in words; `encode` is the tokenizer's, `common` the frequent words."""
-    found = list(entry.notes)
-    for words in entry.spellings:
-        letters = len(words.replace(" ", "").replace("'", ""))
-        tokens = len(encode(words)) if encode else SHORT_TOKENS + 1
-        short = f"{letters} letters" if letters <= SHORT_LETTERS else f"{tokens} tokens"
-        if letters <= SHORT_LETTERS or tokens <= SHORT_TOKENS:
-            found.append(f"{words} is short ({short}): it is easily heard where it was not said")
-        if words in common:
-            found.append(f"{words} is a common word: its boost pulls sound-alikes towards it")
-        if len(words.split()) > LONG_WORDS:
-            found.append(f"{len(words.split())} words: it counts only when it is said word for word")
-    if not entry.spellings:
-        found.append("has phones alone: the search cannot boost it, only the phone techniques find it")
-    if entry.boost is not None and entry.boost > HIGH_BOOST:
-        found.append(f"a boost of {entry.boost:g} forces it whatever is said; {HIGH_BOOST:g} is much")
-    return tuple(found)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What `onoma phrases check` says of one phrase, or of one line that gave none (then `reason` is set).
-
-    `spellings` pairs each way to hear it with its pieces.
-    """
-
-    lines: tuple[int, ...]
-    text: str
-    boost: float | None = None
-    spellings: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    pronunciations: tuple[tuple[str, ...], ...] = ()
-    risks: tuple[str, ...] = ()
-    reason: str | None = None
-
-
-def check(
-    path: str | Path,
-    encode: Callable[[str], list[int]],
-    pieces: Sequence[str],
-    common: Collection[str] = frozenset(),
-) -> list[Row]:
-    """Say of each line of a phrase file what becomes of it, in the order of the file.
-
-    Raises:
-        PhraseError: as `read_phrases`.
-    """
-    phrases = read_phrases(path)
-    rows = [Row((bad.line,), bad.text, reason=bad.reason) for bad in phrases.unusable]
-    for entry in phrases:
-        cut = tuple((words, tuple(pieces[token] for token in encode(words))) for words in entry.spellings)
-        notes = risks(entry, encode, common)
-        rows.append(Row(entry.lines, entry.display, entry.boost, cut, entry.pronunciations, notes))
-    return sorted(rows, key=lambda row: row.lines)
-
-
-def format_check(rows: Sequence[Row]) -> str:
-    """The rows for people to read, with a summary in the last line."""
-    lines = [_format(row) for row in rows]
-    unusable = sum(row.reason is not None for row in rows)
-    risky = sum(bool(row.risks) for row in rows)
-    return "\n".join([*lines, f"{len(rows) - unusable} phrases, {risky} with a note, {unusable} unusable"])
-
-
-def _format(row: Row) -> str:
-    where = ", ".join(map(str, row.lines))
-    if row.reason is not None:
-        return f"line {where}: UNUSABLE {row.text:.60}: {row.reason}"
-    boost = "" if row.boost is None else f"  boost {row.boost:g}"
-    parts = [f"line {where}: {row.text}{boost}"]
-    parts += [f"    {words}: {' '.join(cut)}" for words, cut in row.spellings]
-    parts += [f"    /{' '.join(phones)}/" for phones in row.pronunciations]
-    parts += [f"    note: {risk}" for risk in row.risks]
-    return "\n".join(parts)

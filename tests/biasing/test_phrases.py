@@ -8,7 +8,8 @@ import pytest
 
 from biasing.normalise import MOST_CHARACTERS, SpellingError, spoken_form
 from biasing.phone_set import PHONES
-from biasing.phrases import Phrase, PhraseError, check, format_check, make_phrases, read_phrases, risks
+from biasing.phrase_check import check, format_check, risks
+from biasing.phrases import Phrase, PhraseError, make_phrases, read_phrases
 
 SPOKEN = re.compile(r"[a-z]+('[a-z]+)*( [a-z]+('[a-z]+)*)*")
 
