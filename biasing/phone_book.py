@@ -39,7 +39,11 @@ class Pronouncer(Protocol):
     """What knows how a word is said."""
 
     def pronounce(self, word: str, count: int) -> Sequence[Spoken]:
-        """Return the `count` most probable ways to say `word` (a-z and apostrophe), or fewer, best first."""
+        """Return the `count` most probable ways to say `word`, or fewer, best first.
+
+        Raises:
+            ValueError: it cannot be said.
+        """
 
 
 class PhoneBook:
@@ -84,7 +88,10 @@ class PhoneBook:
         return tuple(dict.fromkeys(way for _, way in found if way))
 
     def _ask(self, word: str) -> tuple[tuple[float, Way], ...]:
-        spoken = self._pronouncer.pronounce(word, self._ways_a_word)
+        try:
+            spoken = self._pronouncer.pronounce(word, self._ways_a_word)
+        except ValueError:  # a lone apostrophe, say: the alignment names the word that has no pronunciation
+            return ()
         return tuple(
             (math.log(max(one.probability, 1e-9)), classes(one.phones)) for one in spoken if one.phones
         )

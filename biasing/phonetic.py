@@ -29,10 +29,8 @@ class PhoneticOptions:
     veto_margin: float = 2.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.weight < math.inf and 0 <= self.veto_cost < math.inf):
-            raise PhoneticError(f"{self}: weight and veto_cost are 0 or more, and finite")
-        if math.isnan(self.veto_margin):
-            raise PhoneticError(f"{self}: veto_margin is a number of nats")
+        if not (0 <= self.weight < math.inf and self.veto_cost >= 0 and self.veto_margin >= 0):
+            raise PhoneticError(f"{self}: all are 0 or more, and weight is finite")
 
 
 @dataclass(frozen=True)
@@ -149,9 +147,7 @@ def veto(
             said = whole.words[len(_texts(words, phrases, 0, first))]
             cost, per_phone = said.cost, said.cost_per_phone
         vetoed = per_phone > options.veto_cost and margin > options.veto_margin
-        verdicts.append(
-            Verdict(first, end, cost, per_phone, (low, high), instead, other, margin, vetoed and margin > 0)
-        )
+        verdicts.append(Verdict(first, end, cost, per_phone, (low, high), instead, other, margin, vetoed))
     return tuple(verdicts)
 
 

@@ -23,9 +23,11 @@ class Said:
 
 
 class Letters:
-    """Says each letter; some words it knows better, and those with a q it cannot say."""
+    """Says each letter. Some words it knows better; q it cannot say, and x it refuses."""
 
     def pronounce(self, word: str, count: int) -> list[Said]:
+        if "x" in word:
+            raise ValueError(f"{word} cannot be said")
         if "q" in word:
             return []
         ways = OTHER_WAYS.get(word) or (" ".join(SOUNDS[letter] for letter in word),)

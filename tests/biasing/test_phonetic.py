@@ -108,6 +108,7 @@ def test_what_cannot_be_aligned_has_an_infinite_cost_and_says_why() -> None:
     for words, reason in [
         (["red", "ran"], "2 words do not fit into 5 frames"),
         (["q"], "no pronunciation of 'q'"),
+        (["a", "x"], "no pronunciation of 'x'"),
     ]:
         found = align_words(words, heard, BOOK)
         assert (found.words, found.cost, found.reason) == ((), math.inf, reason)
@@ -127,7 +128,12 @@ def test_what_are_no_log_probs_is_refused() -> None:
     for bad in (np.where(good == good[2, 3], np.nan, good), good + 5.0, np.full_like(good, -np.inf)):
         with pytest.raises(PhoneticError, match="log_softmax"):
             phone_frames(bad)
-    for options in ({"weight": -1.0}, {"veto_cost": math.nan}, {"veto_margin": math.nan}):
+    for options in (
+        {"weight": -1.0},
+        {"veto_cost": math.nan},
+        {"veto_margin": math.nan},
+        {"veto_margin": -1.0},
+    ):
         with pytest.raises(PhoneticError):
             PhoneticOptions(**options)
 
@@ -204,7 +210,7 @@ def test_a_veto_takes_back_all_that_differs_around_the_phrase() -> None:
 
 def test_phrases_that_both_heard_stay_whatever_they_cost() -> None:
     heard = phone_frames(said("HH EH R AE N"))
-    options = PhoneticOptions(veto_cost=0.0, veto_margin=-9.0)
+    options = PhoneticOptions(veto_cost=0.0, veto_margin=0.0)
     one = veto(["he", "cran"], [(1, 2)], ["he", "cran"], heard, BOOK, options)[0]
     assert (one.margin, one.vetoed, one.instead) == (0.0, False, ("cran",))
 
