@@ -8,6 +8,7 @@ from typing import Any
 from asr.evaluation import tables
 from asr.evaluation.measures import Evaluation
 from asr.evaluation.tables import Example, Table
+from asr.evaluation.techniques import NONE
 
 EXPLAINED = (
     "F1, precision and recall count phrases as units: a phrase is recognized when it stands whole in the "
@@ -63,9 +64,10 @@ def bullets(lines: Sequence[str]) -> str:
 
 def example(one: Example, technique: str) -> str:
     """Return rows of words above each other."""
-    rows: list[list[str]] = [["said"], ["none"], [technique]]
+    rows: list[list[str]] = [[name] for name in dict.fromkeys(("said", NONE, technique))]
     for cell in one.cells:
         words = [word.upper() if cell.phrase else word for word in (cell.said, cell.plain, cell.helped)]
+        words = words[: len(rows)]
         width = max(map(len, words))
         for row, word in zip(rows, words, strict=True):
             row.append((word or "*" * width).ljust(width))

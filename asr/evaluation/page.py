@@ -10,46 +10,12 @@ from asr.evaluation import charts, tables
 from asr.evaluation.charts import Axes, Point, Series
 from asr.evaluation.markdown import COST, EXPLAINED, FATES
 from asr.evaluation.measures import Evaluation, reliability
+from asr.evaluation.style import CHART_STYLE, PAGE_STYLE, chart_file
 from asr.evaluation.tables import Cell, Example, Table
 from asr.evaluation.techniques import NONE
 from biasing.intervals import Estimate
 
 PHRASES_SHOWN = 30
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1d21; --paper: #fdfdfc; --soft: #6a707a; --rule: #d9dce1;
-  --mark: #ffe9a8; --wrong: #b3261e; --strong: #eef4ff;
-  --c0: #6a707a; --c1: #0b6bcb; --c2: #c4501b; --c3: #1a8a5a; --c4: #a8449b; --c5: #b38600; --c6: #0c8f9c;
-  --c7: #7a4fd0; }
-@media (prefers-color-scheme: dark) { :root {
-  --ink: #e7e9ec; --paper: #16181c; --soft: #9aa1ab; --rule: #33373e;
-  --mark: #5c4a12; --wrong: #ff8a80; --strong: #1d2a3d;
-  --c0: #9aa1ab; --c1: #6cb0ff; --c2: #ff9a63; --c3: #56cf9b; --c4: #e08ad6; --c5: #e6c04b; --c6: #58cfdb;
-  --c7: #b79cff; } }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
-.verdict { font-size: 1.15rem; } .soft, .legend, figcaption { color: var(--soft); font-size: .875rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; white-space: nowrap; }
-th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--rule);
-  font-variant-numeric: tabular-nums; } tr.strong { background: var(--strong); font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem; }
-figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: .25rem; }
-svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--ink); }
-svg .tick { fill: var(--soft); }
-.grid { stroke: var(--rule); } .whisker { stroke: var(--ink); stroke-width: 1.5; fill: none; opacity: .6; }
-.line { fill: none; stroke-width: 2.2; } .band { opacity: .13; stroke: none; }
-.legend span { margin-right: 1rem; }
-.swatch { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
-.words { overflow-x: auto; margin: .3rem 0 1rem; }
-.words td, .words th { border: 0; padding: 0 .55rem 0 0;
-  font-family: ui-monospace, monospace; font-size: .82rem; }
-.words th { font-weight: 400; color: var(--soft); }
-.phrase { background: var(--mark); } .wrong { color: var(--wrong); text-decoration: underline dotted; }
-""" + "".join(
-    f".line.s{n} {{ stroke: var(--c{n}) }} .dot.s{n}, .bar.s{n}, .band.s{n} {{ fill: var(--c{n}) }} "
-    f".swatch.s{n} {{ background: var(--c{n}) }}\n"
-    for n in range(charts.COLOURS)
-)
 
 
 def page(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
@@ -90,8 +56,18 @@ def page(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<title>Phrases recognized</title>'
-        f"<style>{STYLE}</style></head>\n<body>\n{chr(10).join(body)}\n</body></html>\n"
+        f"<style>{CHART_STYLE}{PAGE_STYLE}</style></head>\n<body>\n{chr(10).join(body)}\n</body></html>\n"
     )
+
+
+def figures(evaluation: Evaluation) -> dict[str, str]:
+    """Return the charts of F1, B-WER and U-WER as SVG files, by name."""
+    titles = {"f1": "F1", "b_wer": "B-WER", "u_wer": "U-WER"}
+    names = drawn_techniques(evaluation) if len(evaluation.material.conditions) > 1 else []
+    return {
+        f"{number}.svg": chart_file(number_chart(evaluation, number, title), names)
+        for number, title in titles.items()
+    }
 
 
 def drawn_techniques(evaluation: Evaluation) -> list[str]:
@@ -200,7 +176,7 @@ def _bullets(lines: Sequence[str]) -> str:
 def _example(one: Example, technique: str) -> str:
     words = {
         "said": [_word(cell, cell.said, cell.said) for cell in one.cells],
-        "none": [_word(cell, cell.plain, cell.said) for cell in one.cells],
+        NONE: [_word(cell, cell.plain, cell.said) for cell in one.cells],
         technique: [_word(cell, cell.helped, cell.said) for cell in one.cells],
     }
     rows = "".join(f"<tr><th>{escape(name)}</th>{''.join(row)}</tr>" for name, row in words.items())

@@ -13,7 +13,7 @@ from asr.evaluation.engine import TextStore, count_searches, hear_all, search_al
 from asr.evaluation.markdown import report
 from asr.evaluation.material import Material
 from asr.evaluation.measures import Evaluation, measure
-from asr.evaluation.page import page
+from asr.evaluation.page import figures, page
 from asr.evaluation.results import write_results
 from asr.evaluation.techniques import Technique
 from asr.files import OutputError, write_text_atomic
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def write_report(evaluation: Evaluation, settings: dict[str, Any], out: Path) -> None:
-    """Write report.md, report.html, results.json, hypotheses and lists.
+    """Write report.md, report.html, results.json, figures, hypotheses and lists.
 
     Raises:
         OutputError: a file cannot be written.
@@ -80,6 +80,8 @@ def write_report(evaluation: Evaluation, settings: dict[str, Any], out: Path) ->
     write_results(evaluation, settings, out)
     write_text_atomic(out / "report.md", report(evaluation, settings))
     write_text_atomic(out / "report.html", page(evaluation, settings))
+    for name, chart in figures(evaluation).items():
+        write_text_atomic(out / name, chart)
 
 
 def describe(recognizer: Recognizer, techniques: Sequence[Technique], command: str) -> dict[str, Any]:

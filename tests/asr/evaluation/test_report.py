@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from made_up import COMMON, DISTRACTORS, TEXTS, run, toys_for, write_manifest
@@ -115,6 +116,15 @@ def test_points_lie_where_their_values_are():
     assert "10.0 % (5.0 % to 15.0 %)" in text
 
 
+def test_figures_are_svg_files_that_stand_alone(evaluation):
+    for name, text in page.figures(evaluation).items():
+        tree = ElementTree.fromstring(text)
+        assert tree.tag == "{http://www.w3.org/2000/svg}svg"
+        words = [one.text for one in tree.iter("{http://www.w3.org/2000/svg}text")]
+        assert {"none", "perfect", "parrot", "0", "3", "6"} <= set(words), name
+        assert "prefers-color-scheme: dark" in text
+
+
 def test_charts_of_nothing_are_empty_not_broken():
     nothing = Point(float("nan"), float("nan"), float("nan"))
     for text in (
@@ -151,7 +161,8 @@ def files(tmp_path):
 
 
 def test_the_command_writes_a_report_and_its_verdict(files, model_folder):
-    arguments = ["evaluate", files / "manifest.jsonl", "--model", model_folder, "--list-sizes", "0,2"]
+    arguments = ["evaluate", files / "manifest.jsonl", "--model", model_folder, "--techniques", "none"]
+    arguments += ["--list-sizes", "0,2"]
     pool = ["--common", files / "common.txt", "--distractors", files / "names.txt"]
     first = onoma(*arguments, *pool, "-o", files / "out")
     assert first.exit_code == 0, first.output
@@ -171,16 +182,8 @@ def test_what_was_left_out_is_said_and_the_exit_code_is_1(files, model_folder):
     with (files / "manifest.jsonl").open("a") as stream:
         stream.write("{broken\n")
     (files / "mine.txt").write_text("zoe\n")
-    done = onoma(
-        "evaluate",
-        files / "manifest.jsonl",
-        "--model",
-        model_folder,
-        "--phrases",
-        files / "mine.txt",
-        "-o",
-        files / "out",
-    )
+    flags = ["--techniques", "none", "--phrases", files / "mine.txt", "-o", files / "out"]
+    done = onoma("evaluate", files / "manifest.jsonl", "--model", model_folder, *flags)
     assert done.exit_code == 1, done.output
     assert f"left out: {files / 'manifest.jsonl'}, line 5: not JSON" in done.stderr
     assert "line 5: not JSON" in (files / "out" / "report.md").read_text()

@@ -1,0 +1,170 @@
+"""The sets, the lists and the techniques of the comparison, and its run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from asr.evaluation.material import (
+    Condition,
+    Given,
+    Material,
+    drawn_lists,
+    given_lists,
+    read_utterances,
+    shared_list,
+)
+from asr.evaluation.page import figures
+from asr.evaluation.pool import make_pool
+from asr.evaluation.results import to_dict
+from asr.evaluation.run import Workplace, describe, evaluate, write_report
+from asr.evaluation.techniques import Technique, make_techniques
+from asr.files import write_text_atomic
+from asr.recognizer import Recognizer, model_folder
+from recipes.entities import peers
+
+RESULTS = Path(__file__).parent / "results"
+WEIGHTS = RESULTS / "weights.json"
+SIZES = (0, 100, 500, 1000, 2000)
+SETS = ("dev", "test-dev8", "test-other100", "synthetic-test-names")
+OFFICIAL = {"test-other100": ("100", "test-other100.biasing_100.tsv")}
+"""Sets with published lists: the size they stand for, and their file."""
+GRIDS = {
+    "pyctcdecode": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 14.0),
+    "icefall": (0.5, 1.0, 1.5, 2.0, 3.0, 4.0),
+    "spotter": (1.0, 2.0, 3.0, 4.0, 5.0),
+    "spotter_greedy": (1.0, 2.0, 3.0, 4.0, 5.0),
+}
+TUNED_AT = 100
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything lies.
+
+    Attributes:
+        data: the data folder.
+        model: shipped name or model folder.
+        cache: folder for log-probs and texts.
+        out: folder for full reports; None for none.
+    """
+
+    data: Path
+    model: str
+    cache: Path
+    out: Path | None = None
+
+    @property
+    def place(self) -> Workplace:
+        """What the evaluation wants to know."""
+        return Workplace(self.model, self.cache)
+
+
+def material_of(name: str, bench: Bench, sizes: Sequence[int] = SIZES) -> Material:
+    """Return a set with its lists: drawn with seed 0, or published, or the entities that the set names."""
+    data = bench.data
+    reading = read_utterances(data / "speech" / f"{name}.jsonl")
+    if entities := {one for each in reading.utterances.values() for one in each.entities}:
+        return entity_list(name, bench, sorted(entities))
+    biasing = data / "biasing"
+    pool = make_pool(biasing / "common_words_5k.txt", biasing / "all_rare_words.txt.xz", None, seed=0)
+    material = drawn_lists(reading, sizes, pool)
+    if name not in OFFICIAL or int(OFFICIAL[name][0]) not in sizes:
+        return material
+    size, file = OFFICIAL[name]
+    published = given_lists(read_utterances(data / "speech" / f"{name}.jsonl"), data / "biasing" / file)
+    renamed = replace(published.conditions[0], name=size)
+    return replace(
+        material,
+        conditions=tuple(renamed if one.name == size else one for one in material.conditions),
+        absent={**material.absent, size: replace(published.absent[file], name=size)},
+    )
+
+
+def entity_list(name: str, bench: Bench, entities: Sequence[str]) -> Material:
+    """All entities of a set as one list, or no list; mistakes are counted in the parts of dev without."""
+    speech, file = bench.data / "speech", bench.cache / f"{name}.txt"
+    bench.cache.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(file, "".join(f"{one}\n" for one in entities))
+    found = shared_list(
+        read_utterances(speech / f"{name}.jsonl"), file, read_utterances(speech / "dev.jsonl")
+    )
+    [listed] = found.conditions
+    none = Condition("0", dict.fromkeys(listed.given, Given()), listed.lists)
+    named = replace(listed, name=str(len(entities)))
+    absent = {one.name: one for one in (replace(x, name=named.name) for x in found.absent.values())}
+    return replace(found, conditions=(none, named), absent=absent)
+
+
+def techniques_of(names: Sequence[str], recognizer: Recognizer, model: str) -> list[Technique]:
+    """Make techniques of ours and of others, those with the weights that `tune` found."""
+    weights = load_weights() if any(name in peers.NAMES for name in names) else {}
+    made = {one.name: one for one in make_techniques(recognizer, [n for n in names if n not in peers.NAMES])}
+    for name in names:
+        if name in peers.NAMES:
+            made[name] = peers.make_peer(name, recognizer, model_folder(model), weights[name])
+    order = dict.fromkeys((next(iter(made)), *names))
+    return [made[name] for name in order]
+
+
+def load_weights() -> dict[str, float]:
+    """Read what `tune` wrote."""
+    if not WEIGHTS.is_file():
+        raise SystemExit(f"{WEIGHTS}: missing; run `python -m recipes.entities tune` first")
+    found: dict[str, float] = json.loads(WEIGHTS.read_text(encoding="utf-8"))["weights"]
+    return found
+
+
+def tune(bench: Bench, names: Sequence[str]) -> None:
+    """Choose the weight of each peer by the best F1 on dev with 100 distractors; keep all that was tried."""
+    recognizer = Recognizer.from_pretrained(bench.model)
+    material = material_of("dev", bench, (TUNED_AT,))
+    stored: dict[str, Any] = {"weights": {}, "tried": {}}
+    if WEIGHTS.is_file():
+        stored = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    for name in names:
+        tried = {}
+        for weight in GRIDS[name]:
+            peer = peers.make_peer(name, recognizer, model_folder(bench.model), weight)
+            chosen = [*make_techniques(recognizer, []), peer]
+            found = evaluate(recognizer, replace(material, absent={}), chosen, bench.place)
+            numbers = found.row(name, str(TUNED_AT)).numbers
+            tried[f"{weight:g}"] = {key: round(one.value, 4) for key, one in numbers.items()}
+            print(f"{name} {weight:g}: {tried[f'{weight:g}']}", flush=True)
+        best = max(tried, key=lambda weight: tried[weight]["f1"])
+        stored["weights"][name] = float(best)
+        stored["tried"][name] = tried
+        RESULTS.mkdir(exist_ok=True)
+        write_text_atomic(WEIGHTS, json.dumps(stored, indent=1) + "\n")
+
+
+def run(bench: Bench, name: str, names: Sequence[str], command: str) -> None:
+    """Evaluate one set, and keep its numbers."""
+    recognizer = Recognizer.from_pretrained(bench.model)
+    chosen = techniques_of(names, recognizer, bench.model)
+    found = evaluate(recognizer, material_of(name, bench), chosen, bench.place)
+    settings = describe(recognizer, chosen, command)
+    if bench.out is not None:
+        write_report(found, settings, bench.out / name)
+    RESULTS.mkdir(exist_ok=True)
+    write_text_atomic(RESULTS / f"{name}.json", _compact(to_dict(found, settings)))
+    for figure, chart in figures(found).items():
+        write_text_atomic(RESULTS / f"{name}-{figure}", chart)
+
+
+def _compact(found: dict[str, Any]) -> str:
+    """JSON with a line for each measured row, and without what no table shows."""
+    kept = {key: value for key, value in found.items() if key not in {"confidence", "left_out", "notes"}}
+    kept["left_out"] = len(found["left_out"])
+    for key in ("rows", "absent"):
+        rows = [{k: v for k, v in row.items() if k != "each_phrase"} for row in found[key]]
+        kept[key] = [json.dumps(row) for row in rows]
+    lines = [f"{json.dumps(key)}: {_lines(value, key)}" for key, value in kept.items()]
+    return "{" + ",\n".join(lines) + "}\n"
+
+
+def _lines(value: Any, key: str) -> str:
+    return "[\n" + ",\n".join(value) + "]" if key in {"rows", "absent"} else json.dumps(value)
