@@ -99,13 +99,15 @@ class Material:
         if not failed:
             return self
         kept = {name: one for name, one in self.utterances.items() if name not in failed}
-        if not kept:
+        conditions = tuple(_within(one, kept) for one in self.conditions)
+        absent = {name: _within(one, kept) for name, one in self.absent.items()}
+        if not all(one.given for one in conditions):
             raise MaterialError(f"no utterance is left: {next(iter(failed.values()))}")
         return replace(
             self,
             utterances=kept,
-            conditions=tuple(_within(one, kept) for one in self.conditions),
-            absent={name: _within(one, kept) for name, one in self.absent.items()},
+            conditions=conditions,
+            absent={name: one for name, one in absent.items() if one.given},
             left_out=(*self.left_out, *failed.values()),
         )
 

@@ -154,6 +154,13 @@ def test_a_recording_that_cannot_be_read_is_left_out(manifest, recognizer, model
     assert found.absent[0].utterances == len(TEXTS) - 1
 
 
+def test_when_no_recording_can_be_read_the_evaluation_is_refused(manifest):
+    material = drawn(manifest)
+    with pytest.raises(MaterialError, match="no utterance is left: broken"):
+        material.without(dict.fromkeys(TEXTS, "broken"))
+    assert set(material.without({"one": "broken"}).absent) == {"3", "6"}
+
+
 def test_lists_leave_out_what_is_spoken_where_mistakes_are_counted(manifest):
     material = drawn(manifest)
     for size, absent in material.absent.items():
