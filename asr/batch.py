@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,23 +102,26 @@ def pending(jobs: Iterable[Job], overwrite: bool) -> list[Job]:
 
 def run_jobs(
     jobs: Sequence[Job],
-    formats: Sequence[str],
+    writers: Mapping[str, Callable[[Result], str]],
     transcribe: Callable[[str], Result],
     show: Callable[[str, str], None],
 ) -> list[Failure]:
-    """Transcribe each job and write it or `show(audio, text)`; a failure is reported and the rest go on."""
+    """Transcribe each job and write it, or `show(audio, text)` what the first writer makes of it.
+
+    A failure is reported and the rest go on.
+    """
     failures = []
     for job in jobs:
         try:
             result = transcribe(job.audio)
             for name, target in job.outputs:
-                _write(target, WRITERS[name](result))
+                _write(target, writers[name](result))
         except (AudioError, OutputError, UnicodeError) as error:
             log.error("%s", error)
             failures.append(Failure(job.audio, str(error)))
             continue
         if not job.outputs:
-            show(job.audio, WRITERS[formats[0]](result))
+            show(job.audio, next(iter(writers.values()))(result))
     return failures
 
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr import cli_evaluate
+from asr import cli_evaluate, cli_transcribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 app = typer.Typer(
     name="onoma",
@@ -30,6 +30,7 @@ app.add_typer(lm_app, name="lm")
 phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
+app.command(epilog=cli_transcribe.EPILOG)(cli_transcribe.transcribe)
 app.command(epilog=cli_evaluate.EPILOG)(cli_evaluate.evaluate)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}
@@ -92,108 +93,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-@app.command(epilog="Example: onoma transcribe call.mp3 -f srt,json -o transcripts")
-def transcribe(
-    audio: Annotated[
-        list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
-    ],
-    formats: Annotated[
-        str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
-    ] = "txt",
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
-    ] = None,
-    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
-    beam: Annotated[
-        int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")
-    ] = None,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
-    ] = False,
-    lm: Annotated[
-        bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")] = False,
-) -> None:
-    """Turn recordings into text.
-
-    Transcripts go to standard output or to a folder, everything else to standard error. A recording that
-    cannot be read is reported and the others go on. Exit code: 0 all done, 1 some failed, 2 wrong usage.
-    """
-    if greedy and (beam is not None or lm):
-        raise typer.BadParameter(
-            "--greedy uses neither a beam nor the language model; drop --greedy, or --beam and --lm"
-        )
-    if quiet and verbose:
-        raise typer.BadParameter("-q and -v exclude each other")
-    if overwrite and out is None:
-        raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
-    changes: dict[str, Any] = {"greedy": greedy}
-    if beam is not None:
-        changes["beam"] = beam
-    if lm is not None:
-        changes["lm"] = lm
-    names = [name.strip() for name in formats.split(",")]
-    level = Level.quiet if quiet else Level.verbose if verbose else Level.normal
-    with told(level):
-        from asr.batch import pending, plan_jobs
-
-        jobs = plan_jobs(audio, recursive, names, out)
-        todo = pending(jobs, overwrite)
-        if len(todo) < len(jobs):
-            typer.echo(
-                f"{len(jobs) - len(todo)} of {len(jobs)} exist already; --overwrite writes them anew",
-                err=True,
-            )
-        failed = _transcribe_jobs(todo, names, model, changes, quiet) if todo else 0
-    if failed:
-        raise typer.Exit(SOME_FAILED)
-
-
-def _transcribe_jobs(
-    jobs: list[Any], formats: list[str], model: str, changes: dict[str, Any], quiet: bool
-) -> int:
-    """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
-    from dataclasses import replace
-
-    from asr.batch import run_jobs
-    from asr.progress import audio_progress
-    from asr.recognizer import Recognizer
-
-    recognizer = Recognizer.from_pretrained(model)
-    options = replace(recognizer.options, **changes)
-    if options.lm and not options.greedy and recognizer.ngram is None:
-        typer.echo(f"{model} has no language model; decoding without one (--no-lm silences this)", err=True)
-    with audio_progress([job.audio for job in jobs], shown=not quiet) as on_progress:
-        failures = run_jobs(
-            jobs,
-            formats,
-            lambda audio: recognizer.transcribe(audio, options, on_progress(audio)),
-            _shower(named=len(jobs) > 1 and not quiet),
-        )
-    if failures and len(jobs) > 1:
-        typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
-        for failure in failures:
-            typer.echo(f"  {failure.audio}", err=True)
-    return len(failures)
-
-
-def _shower(named: bool) -> Callable[[str, str], None]:
-    """Print transcripts on standard output; the names of many recordings go to standard error beside them."""
-
-    def show(audio: str, text: str) -> None:
-        if named:
-            typer.echo(audio, err=True)
-        typer.echo(text, nl=False)
-
-    return show
 
 
 @app.command(epilog="Example: onoma score test.jsonl transcripts --phrases names.txt --align")

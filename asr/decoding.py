@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.align import TimedWord
+from asr.align import TimedWord, ctc_align
 from asr.calibration import Calibration
 from asr.files import write_text_atomic
-from asr.search import BeamSearch, SearchOptions, greedy, words_from_tokens
+from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from_tokens
 from asr.tokenizer import Tokenizer
-from lm.ngram import LMOptions, NGram, WordScorer
+from biasing.graph import ContextGraph
+from lm.ngram import LMOptions, TokenScorer, WordModel
 
 LM_FILE = "lm.bin"
 SHARED_LM_FILE = "lm.path"
@@ -50,6 +51,11 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         if self.beam < 1:
             raise DecodingError(f"beam is {self.beam}; give 1 or more")
+
+    @property
+    def word_weights(self) -> LMOptions:
+        """What the language model has to say."""
+        return LMOptions(self.lm_weight, self.word_bonus, self.unk_penalty)
 
 
 def load_decoding_options(folder: Path) -> DecodingOptions:
@@ -93,25 +99,48 @@ class Decoder:
     """Log-probs to timed words. One decoder serves one thread; the language model may be shared."""
 
     def __init__(
-        self, tokenizer: Tokenizer, frame_seconds: float, options: DecodingOptions, ngram: NGram | None
+        self,
+        tokenizer: Tokenizer,
+        frame_seconds: float,
+        options: DecodingOptions,
+        words: WordModel | None,
+        settings: SearchOptions | None = None,
     ) -> None:
+        """Prepare to decode with `words` as the model of what is likely to be said, None for any words.
+
+        `settings` are those of the search beyond `options`.
+        """
         self.options = options
         self._tokenizer = tokenizer
         self._frame_seconds = frame_seconds
         self._calibration = Calibration(options.confidence_slope, options.confidence_shift)
-        lm = LMOptions(options.lm_weight, options.word_bonus, options.unk_penalty)
-        scorers = [WordScorer(ngram, tokenizer.pieces, lm)] if ngram is not None and options.lm else []
+        scorers = [TokenScorer(words, tokenizer.pieces)] if words is not None and options.lm else []
         largest_step = 4.0 + max(options.word_bonus, 0.0)
-        self._search = BeamSearch(SearchOptions(beam=options.beam, largest_step=largest_step), scorers)
+        settings = replace(settings or SearchOptions(), beam=options.beam, largest_step=largest_step)
+        self._search = BeamSearch(settings, scorers)
 
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
-        """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame.
+        """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame."""
+        return self.words(self.readings(log_probs)[0], log_probs)
+
+    def readings(self, log_probs: NDArray[np.float32], graph: ContextGraph | None = None) -> list[Hypothesis]:
+        """Readings of an utterance from its log-probs `(T, V)`, best first, phrases of `graph` favoured.
 
         Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search
         would add up the small chances of a token in every frame until one seems to have been there.
         """
         best = greedy(log_probs)
-        if best.tokens and not self.options.greedy:
-            best = self._search.decode(log_probs)[0]
-        words = words_from_tokens(best, self._tokenizer.pieces, self._frame_seconds)
+        if self.options.greedy or not best.tokens:
+            return [best]
+        return self._search.decode(log_probs, graph)
+
+    def words(self, reading: Hypothesis, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
+        """The words of a reading, aligned with the log-probs it was found in."""
+        if len(reading.spans) != len(reading.tokens):
+            reading = replace(reading, spans=ctc_align(log_probs, reading.tokens))
+        words = words_from_tokens(reading, self._tokenizer.pieces, self._frame_seconds)
         return tuple(replace(word, confidence=self._calibration(word.confidence)) for word in words)
+
+    def text(self, reading: Hypothesis) -> str:
+        """The words of a reading without times."""
+        return self._tokenizer.decode(reading.tokens)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,28 @@ from asr.audio import AudioSource, stream_audio
 from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
 from asr.features import SAMPLE_RATE
 from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
+from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
+from asr.prepared import PreparedPhrases, Tools
 from asr.result import Result, Segment, Word
+from asr.search import SearchOptions
 from asr.segmenter import AudioSegment, segments
 from asr.tokenizer import Tokenizer
-from lm.ngram import NGram
+from biasing.g2p import Pronouncer
+from biasing.options import BiasOptions
+from biasing.phrases import Phrase, PhraseList, make_phrases, read_phrases
+from biasing.report import BiasReport, report
+from lm.ngram import NGram, WeightedNGram, WordModel
 
 Progress = Callable[[float], None]
 """Told the seconds of audio done so far."""
+Phrases = PhraseList | str | os.PathLike[str] | Iterable[str | Phrase]
+"""A phrase list, a phrase file, or its items."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"
+LISTS_KEPT = 16
+"""Phrase lists that a recognizer remembers, prepared."""
+DECODERS_KEPT = 4
+"""Decoders that each thread remembers."""
 BATCH_SECONDS = 60.0
 """Audio that goes through the encoder at once, padding included: two cores kept busy in little memory."""
 
@@ -58,6 +72,15 @@ class Acoustics:
     """Phone log-probabilities `(T, 40)`."""
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of the recording that was decoded at once; times in seconds."""
+
+    start: float
+    seconds: float
+    heard: Heard
+
+
 class Recognizer:
     """A loaded model, on the CPU. Safe to use from several threads: each keeps a decoder of its own."""
 
@@ -79,7 +102,8 @@ class Recognizer:
         self.ngram = ngram
         self.options = options
         self.name = name
-        self._decoders = threading.local()
+        self._prepared = lru_cache(LISTS_KEPT)(self._prepare)
+        self._decoders = _Decoders(self)
 
     @classmethod
     def from_pretrained(
@@ -107,47 +131,98 @@ class Recognizer:
         )
 
     def transcribe(
-        self, audio: AudioSource, options: DecodingOptions | None = None, on_progress: Progress | None = None
+        self,
+        audio: AudioSource,
+        phrases: Phrases | None = None,
+        options: DecodingOptions | None = None,
+        bias: BiasOptions | None = None,
+        compare: bool = False,
+        on_progress: Progress | None = None,
     ) -> Result:
         """Transcribe a file, `-` for standard input, a binary file object, or an `(array, sample rate)` pair.
 
-        Hours of audio are cut at silences and take no more memory than a minute does. `options` default to
-        those tuned for the model; `on_progress` hears the seconds done.
+        Hours of audio are cut at silences and take no more memory than a minute does.
+
+        Args:
+            audio: what to transcribe.
+            phrases: names and terms to expect: a phrase file, a list of strings and `Phrase`s, or a
+                `PhraseList`. What became of each is in `Result.bias`.
+            options: how to decode; by default as was tuned for the model.
+            bias: which ways of biasing are used, by default all; they need the beam search, the
+                pronunciation lookup excepted.
+            compare: hear everything without the phrases too, for `Result.bias.plain_text`.
+            on_progress: hears the seconds done.
 
         Raises:
             AudioError: the audio cannot be read; the message names it and what is accepted.
+            PhraseError: the phrase file cannot be read.
         """
-        decoder = self._kept_decoder(options or self.options)
-        found: list[Segment] = []
+        given = None if phrases is None else phrase_list(phrases)
+        decode = self._decode_with(options or self.options, bias or BiasOptions(), given, compare)
+        parts: list[_Part] = []
         done = 0.0
         for batch in _batches(segments(stream_audio(audio, SAMPLE_RATE))):
             for segment, acoustics in zip(
                 batch, self.acoustics([part.samples for part in batch]), strict=True
             ):
                 seconds = len(segment.samples) / SAMPLE_RATE
-                found += _segment(decoder, acoustics.log_probs, segment.start_s, seconds)
+                parts.append(_Part(segment.start_s, seconds, decode(acoustics)))
                 done = segment.start_s + seconds
             if on_progress is not None:
                 on_progress(done)
         source = os.fspath(audio) if isinstance(audio, str | os.PathLike) else ""
-        return Result(tuple(found), done, audio=source, model=self.name)
+        told = None if given is None else _report(given, parts, compare)
+        return Result(tuple(_segments(parts)), done, audio=source, model=self.name, bias=told)
 
     def transcribe_many(
-        self, audios: Iterable[AudioSource], options: DecodingOptions | None = None
+        self,
+        audios: Iterable[AudioSource],
+        phrases: Phrases | None = None,
+        options: DecodingOptions | None = None,
+        bias: BiasOptions | None = None,
     ) -> Iterator[Result]:
-        """Transcribe one after the other; see `transcribe`."""
-        return (self.transcribe(audio, options) for audio in audios)
+        """Transcribe one after the other with one phrase list; see `transcribe`."""
+        given = None if phrases is None else phrase_list(phrases)
+        return (self.transcribe(audio, given, options, bias) for audio in audios)
 
-    def decoder(self, options: DecodingOptions) -> Decoder:
-        """A decoder with this model's tokens and language model; it remembers scores, so keep it."""
-        return Decoder(self.tokenizer, self.model.frame_seconds, options, self.ngram)
+    def decoder(
+        self, options: DecodingOptions, bias: BiasOptions | None = None, words: WordModel | None = None
+    ) -> Decoder:
+        """A decoder with this model's tokens; it remembers scores, so keep it.
 
-    def _kept_decoder(self, options: DecodingOptions) -> Decoder:
-        """This thread's decoder, kept while the options stay the same."""
-        kept: Decoder | None = getattr(self._decoders, "last", None)
-        if kept is None or kept.options != options:
-            kept = self._decoders.last = self.decoder(options)
-        return kept
+        `words` takes the place of the model's own language model.
+        """
+        settings = SearchOptions(n_best=(bias or BiasOptions()).n_best)
+        if words is None and self.ngram is not None:
+            words = WeightedNGram(self.ngram, options.word_weights)
+        return Decoder(self.tokenizer, self.model.frame_seconds, options, words, settings)
+
+    def phrase_decoder(
+        self, phrases: PhraseList, options: DecodingOptions | None = None, bias: BiasOptions | None = None
+    ) -> PhraseDecoder:
+        """This thread's decoder for a phrase list; the latest ones are kept."""
+        return self._decoders.biased(phrases, options or self.options, bias or BiasOptions())
+
+    def _decode_with(
+        self, options: DecodingOptions, bias: BiasOptions, phrases: PhraseList | None, compare: bool
+    ) -> Callable[[Acoustics], Heard]:
+        """What turns a segment into words; a list without usable phrases decodes as none does."""
+        if not phrases:
+            plain = self._decoders.plain(options, bias)
+            return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs))
+        decoder = self.phrase_decoder(phrases, options, bias)
+        return lambda acoustics: decoder.decode(acoustics.log_probs, acoustics.phone_log_probs, compare)
+
+    def _make_phrase_decoder(
+        self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions
+    ) -> PhraseDecoder:
+        prepared = self._prepared(phrases, options, bias)
+        plain = self._decoders.plain(options, bias)
+        biased = plain if prepared.words is None else self.decoder(options, bias, prepared.words)
+        return PhraseDecoder(plain, biased, prepared)
+
+    def _prepare(self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions) -> PreparedPhrases:
+        return PreparedPhrases(phrases, Tools(self.tokenizer, options, bias, self.ngram, Pronouncer.load()))
 
     @torch.inference_mode()
     def acoustics(self, parts: list[NDArray[np.float32]]) -> list[Acoustics]:
@@ -176,14 +251,42 @@ def _batches(parts: Iterator[AudioSegment]) -> Iterator[list[AudioSegment]]:
         yield batch
 
 
-def _segment(decoder: Decoder, log_probs: NDArray[np.float32], start: float, seconds: float) -> list[Segment]:
-    """The words of one segment at their place in the recording, or nothing when it is silent."""
-    heard = decoder.decode(log_probs)
-    if not heard:
-        return []
-    words = [
-        Word(word.text, min(word.start, seconds), min(word.end, seconds), word.confidence) for word in heard
-    ]
-    text = " ".join(word.text for word in words)
-    local = Segment(text, words[0].start, words[-1].end, tuple(words))
-    return [local.shifted(start)]
+class _Decoders(threading.local):
+    """The latest decoders of one thread, by what they were made for."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self.plain = lru_cache(DECODERS_KEPT)(recognizer.decoder)
+        self.biased = lru_cache(DECODERS_KEPT)(recognizer._make_phrase_decoder)
+
+
+def phrase_list(phrases: Phrases) -> PhraseList:
+    """The list that was given, read from its file or made of its items. Raises `PhraseError`."""
+    if isinstance(phrases, PhraseList):
+        return phrases
+    if isinstance(phrases, str | os.PathLike):
+        return read_phrases(Path(phrases))
+    return make_phrases(phrases)
+
+
+def _segments(parts: Iterable[_Part]) -> Iterator[Segment]:
+    """The words of each part at their place in the recording; silent parts are left out."""
+    for part in parts:
+        words = [
+            Word(
+                one.text,
+                min(one.word.start, part.seconds),
+                min(one.word.end, part.seconds),
+                one.confidence,
+                one.phrase,
+            )
+            for one in part.heard.words
+        ]
+        if words:
+            text = " ".join(word.text for word in words)
+            yield Segment(text, words[0].start, words[-1].end, tuple(words)).shifted(part.start)
+
+
+def _report(phrases: PhraseList, parts: Sequence[_Part], compare: bool) -> BiasReport:
+    events = [event.shifted(part.start) for part in parts for event in part.heard.events]
+    plain = " ".join(word.text for part in parts for word in part.heard.plain or ())
+    return report(phrases, events, plain if compare else None)

@@ -52,6 +52,18 @@ class Tokenizer:
             )
         return list(self._processor.EncodeAsIds(text))
 
+    def segmentations(self, text: str, count: int) -> list[list[int]]:
+        """The `count` most probable ways to cut a text into tokens, or fewer, best first.
+
+        Raises:
+            TokenizerError: see `encode`.
+        """
+        best = self.encode(text)
+        if count == 1:
+            return [best]
+        others = self._processor.NBestEncodeAsIds(text, count)
+        return [best, *(list(one) for one in others if list(one) != best)][:count]
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids; blanks are not expected here."""
         return "".join(self.pieces[token] for token in tokens).replace("▁", " ").strip()

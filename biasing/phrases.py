@@ -164,19 +164,31 @@ def make_phrases(items: Iterable[str | Phrase]) -> PhraseList:
     return _collect(enumerate(given, start=1))
 
 
+def joined(lists: Iterable[PhraseList]) -> PhraseList:
+    """All phrases of several lists as one list."""
+    listed = list(lists)
+    unusable = tuple(chain.from_iterable(one.unusable for one in listed))
+    return PhraseList(_by_words(chain.from_iterable(listed)), unusable)
+
+
+def _by_words(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """One entry of those with the same words, sorted by them."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.key, []).append(entry)
+    return tuple(_merge(groups[key]) for key in sorted(groups))
+
+
 def _collect(items: Iterable[tuple[int, str | Phrase]]) -> PhraseList:
     """Make an entry of each item, and one of those with the same words."""
-    groups: dict[tuple[str, ...], list[Entry]] = {}
-    unusable = []
+    entries, unusable = [], []
     for line, item in items:
         try:
-            entry = _entry(item if isinstance(item, Phrase) else _parse(item), line)
+            entries.append(_entry(item if isinstance(item, Phrase) else _parse(item), line))
         except SpellingError as error:
             text = item.text if isinstance(item, Phrase) else item
             unusable.append(Unusable(line, _shown(text), _shown(str(error))))
-        else:
-            groups.setdefault(entry.key, []).append(entry)
-    return PhraseList(tuple(_merge(groups[key]) for key in sorted(groups)), tuple(unusable))
+    return PhraseList(_by_words(entries), tuple(unusable))
 
 
 def _shown(text: str) -> str:

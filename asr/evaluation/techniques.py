@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from asr.recognizer import Acoustics, Recognizer
+from biasing.options import BiasOptions
 from biasing.phrases import PhraseList
 
 NONE = "none"
@@ -57,7 +58,36 @@ def _none(recognizer: Recognizer) -> Technique:
     )
 
 
-TECHNIQUES: Mapping[str, Maker] = {NONE: _none}
+def _biased(name: str, bias: BiasOptions) -> Maker:
+    """A technique that is a set of switches."""
+
+    def make(recognizer: Recognizer) -> Technique:
+        def decode(acoustics: Acoustics, phrases: PhraseList) -> Sequence[HeardWord]:
+            decoder = recognizer.phrase_decoder(phrases, bias=bias)
+            return decoder.decode(acoustics.log_probs, acoustics.phone_log_probs).words
+
+        return Technique(name, repr((asdict(recognizer.options), asdict(bias))), decode)
+
+    return make
+
+
+JOINT = BiasOptions()
+SWITCHES = ("boosting", "classes", "rescoring", "veto", "lookup")
+OFF = JOINT.without(*SWITCHES)
+BIASES: Mapping[str, BiasOptions] = {
+    "boosting": replace(OFF, boosting=True),
+    "constant": replace(OFF, boosting=True, boost=replace(JOINT.boost, slope=0.0)),
+    "classes": replace(OFF, classes=True),
+    "rescoring": replace(OFF, rescoring=True),
+    "lookup": replace(OFF, lookup=True),
+    "joint": JOINT,
+    **{f"joint-{switch}": JOINT.without(switch) for switch in SWITCHES},
+}
+"""Each way of biasing alone, all together, and all but one."""
+TECHNIQUES: Mapping[str, Maker] = {
+    NONE: _none,
+    **{name: _biased(name, bias) for name, bias in BIASES.items()},
+}
 """All techniques of the recognizer; the first one is what the others are compared with."""
 
 

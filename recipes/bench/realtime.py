@@ -57,7 +57,7 @@ def measure(model: str, data: Path, seconds: float, threads: int) -> None:
             pass
     with watch.part("transcribe, greedy"):
         greedy = replace(recognizer.options, greedy=True)
-        for _ in recognizer.transcribe_many((utterance.audio for utterance in chosen), greedy):
+        for _ in recognizer.transcribe_many((utterance.audio for utterance in chosen), options=greedy):
             pass
     _search_share(recognizer, chosen, watch)
     print(

@@ -11,6 +11,7 @@ from asr.audio import AudioError
 from asr.batch import Failure, InputError, Job, find_audio, pending, plan_jobs, run_jobs
 from asr.progress import audio_progress
 from asr.result import Result, Segment
+from asr.writers import WRITERS
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_only_what_is_missing_is_pending(tmp_path):
 def test_one_failure_stops_nothing(tmp_path):
     shown = []
     jobs = [Job("one"), Job("bad"), Job("two", (("txt", tmp_path / "deep" / "two.txt"),)), Job("three")]
-    failures = run_jobs(jobs, ["txt"], heard, lambda *given: shown.append(given[-1]))
+    failures = run_jobs(jobs, {"txt": WRITERS["txt"]}, heard, lambda *given: shown.append(given[-1]))
     assert failures == [Failure("bad", "bad: damaged")]
     assert shown == ["text of one\n", "text of three\n"]
     assert (tmp_path / "deep" / "two.txt").read_text() == "text of two\n"
@@ -98,7 +99,7 @@ def test_an_output_that_cannot_be_written_is_a_failure(tmp_path):
         Job("one", (("txt", tmp_path / "file" / "one.txt"),)),
         Job("two", (("txt", tmp_path / "two.txt"),)),
     ]
-    (failure,) = run_jobs(jobs, ["txt"], heard, print)
+    (failure,) = run_jobs(jobs, {"txt": WRITERS["txt"]}, heard, print)
     assert failure.audio == "one"
     assert str(tmp_path / "file") in failure.reason
     assert (tmp_path / "two.txt").exists()

@@ -39,11 +39,11 @@ def sound(seconds, seed=0):
 @pytest.mark.parametrize("options", WAYS, ids=["greedy", "beam 1", "beam 8", "no lm"])
 def test_silence_gives_empty_text_and_sound_does_not(recognizer, options):
     for seconds in (0.01, 0.5, 3.0):
-        result = recognizer.transcribe((np.zeros(round(seconds * RATE), np.float32), RATE), options)
+        result = recognizer.transcribe((np.zeros(round(seconds * RATE), np.float32), RATE), options=options)
         assert result.text == ""
         assert result.segments == ()
         assert result.duration == pytest.approx(seconds, abs=1e-3)
-    assert recognizer.transcribe((sound(2.0), RATE), options).text
+    assert recognizer.transcribe((sound(2.0), RATE), options=options).text
 
 
 def test_a_file_an_array_and_a_stream_sound_alike(recognizer, tmp_path):
@@ -109,9 +109,9 @@ def test_options_are_those_of_the_folder_unless_given(recognizer, model_folder):
         == DecodingOptions(beam=4, lm_weight=0.3, word_bonus=0.5)
     )
     one = (sound(3.0, 8), RATE)
-    assert recognizer.transcribe(one) == recognizer.transcribe(one, recognizer.options)
+    assert recognizer.transcribe(one) == recognizer.transcribe(one, options=recognizer.options)
     eager = dataclasses.replace(recognizer.options, word_bonus=8.0)
-    assert len(recognizer.transcribe(one, eager).words) > len(recognizer.transcribe(one).words)
+    assert len(recognizer.transcribe(one, options=eager).words) > len(recognizer.transcribe(one).words)
 
 
 def test_decoding_options_are_kept_and_checked(tmp_path):
@@ -157,7 +157,7 @@ def test_a_folder_without_language_model_decodes_without(model_folder, tmp_path)
     bare, full = Recognizer.from_pretrained(folder), Recognizer.from_pretrained(model_folder)
     one = (sound(2.0, 9), RATE)
     off = dataclasses.replace(full.options, lm=False)
-    assert bare.transcribe(one).segments == full.transcribe(one, off).segments
+    assert bare.transcribe(one).segments == full.transcribe(one, options=off).segments
 
 
 def test_models_are_found_by_shipped_name_or_path(tmp_path, monkeypatch):
@@ -192,4 +192,4 @@ def test_the_shipped_model_hears_nothing_where_nothing_is_said(beam):
     options = dataclasses.replace(shipped.options, beam=beam)
     noise = np.random.default_rng(0).normal(size=16_000 * 20) * 1e-3
     for nothing in (np.zeros(16_000 * 40), noise):
-        assert shipped.transcribe((nothing.astype(np.float32), 16_000), options).text == ""
+        assert shipped.transcribe((nothing.astype(np.float32), 16_000), options=options).text == ""

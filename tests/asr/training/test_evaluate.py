@@ -15,7 +15,7 @@ from asr.training.evaluate import DevSet, evaluate
 def test_scores_are_those_of_the_greedy_recognizer(model_folder, corpus, tmp_path):
     recognizer = Recognizer.from_pretrained(model_folder)
     files = sorted(corpus.glob("clips/*.wav"))[:5]
-    heard = [recognizer.transcribe(file, DecodingOptions(greedy=True)).text for file in files]
+    heard = [recognizer.transcribe(file, options=DecodingOptions(greedy=True)).text for file in files]
     texts = [f"{text} lo" if number % 2 else text for number, text in enumerate(heard)]
     examples = [
         Example(file, 1.0, text, (1,), (1, 2) if number else (), 1.0)

@@ -1,0 +1,200 @@
+"""The command `onoma transcribe`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asr.batch import Job
+    from asr.recognizer import Recognizer
+    from asr.result import Result
+    from biasing.phrases import PhraseList
+
+EPILOG = "Example: onoma transcribe call.mp3 --phrases names.txt -f srt,json -o transcripts"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked of every recording."""
+
+    model: str
+    formats: tuple[str, ...]
+    changes: dict[str, Any]
+    phrase_file: Path | None
+    phrases: tuple[str, ...]
+    compare: bool
+    quiet: bool
+    verbose: bool
+
+
+def transcribe(
+    audio: Annotated[
+        list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
+    ],
+    phrases: Annotated[
+        Path | None,
+        typer.Option("--phrases", help="File of names and terms to expect, one a line; see the manual."),
+    ] = None,
+    phrase: Annotated[
+        list[str] | None, typer.Option("--phrase", help="One name or term to expect; may be repeated.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
+    ] = False,
+    formats: Annotated[
+        str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
+    ] = "txt",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
+    beam: Annotated[
+        int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
+    ] = False,
+    lm: Annotated[
+        bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")] = False,
+) -> None:
+    """Turn recordings into text.
+
+    Transcripts go to standard output or to a folder, everything else to standard error. A recording that
+    cannot be read is reported and the others go on. Exit code: 0 all done, 1 some failed, 2 wrong usage.
+    """
+    from asr.cli import SOME_FAILED, Level, told
+
+    if greedy and (beam is not None or lm):
+        raise typer.BadParameter(
+            "--greedy uses neither a beam nor the language model; drop --greedy, or --beam and --lm"
+        )
+    if quiet and verbose:
+        raise typer.BadParameter("-q and -v exclude each other")
+    if overwrite and out is None:
+        raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
+    if compare and not (phrases or phrase):
+        raise typer.BadParameter(
+            "--compare needs --phrases or --phrase: without them there is nothing to compare"
+        )
+    if compare and (out is not None or formats != "txt"):
+        raise typer.BadParameter(
+            "--compare prints differences and no transcripts; drop -o and -f, or --compare"
+        )
+    given = {"greedy": greedy or None, "beam": beam, "lm": lm}
+    changes = {name: value for name, value in given.items() if value is not None}
+    names = tuple(name.strip() for name in formats.split(","))
+    wish = _Wish(model, names, changes, phrases, tuple(phrase or ()), compare, quiet, verbose)
+    with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
+        from asr.batch import pending, plan_jobs
+
+        jobs = plan_jobs(audio, recursive, names, out)
+        todo = pending(jobs, overwrite)
+        if len(todo) < len(jobs):
+            typer.echo(
+                f"{len(jobs) - len(todo)} of {len(jobs)} exist already; --overwrite writes them anew",
+                err=True,
+            )
+        failed = _run(todo, wish) if todo else 0
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _run(jobs: list[Job], wish: _Wish) -> int:
+    """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
+    from asr.batch import run_jobs
+    from asr.progress import audio_progress
+    from asr.recognizer import Recognizer
+
+    phrases = _phrases(wish)
+    recognizer = Recognizer.from_pretrained(wish.model)
+    options = replace(recognizer.options, **wish.changes)
+    _warn(recognizer, wish, lm=options.lm and not options.greedy)
+    with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
+
+        def hear(audio: str) -> Result:
+            return recognizer.transcribe(
+                audio, phrases, options, compare=wish.compare, on_progress=on_progress(audio)
+            )
+
+        failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
+    if failures and len(jobs) > 1:
+        typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
+        for failure in failures:
+            typer.echo(f"  {failure.audio}", err=True)
+    return len(failures)
+
+
+def _phrases(wish: _Wish) -> PhraseList | None:
+    """All that was given by file and by flag; what cannot be used is told."""
+    if wish.phrase_file is None and not wish.phrases:
+        return None
+    from biasing.phrases import joined, make_phrases, read_phrases
+
+    parts = [read_phrases(wish.phrase_file)] if wish.phrase_file else []
+    if wish.phrases:
+        parts.append(make_phrases(wish.phrases))
+    found = joined(parts)
+    for one in found.unusable:
+        typer.echo(f"phrase {one.line} {one.text!r} is left out: {one.reason}", err=True)
+    if not found and not wish.quiet:
+        typer.echo("no usable phrase; transcribing without any", err=True)
+    return found
+
+
+def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
+    """Say what of the wish has no effect."""
+    if lm and recognizer.ngram is None:
+        typer.echo(
+            f"{wish.model} has no language model; decoding without one (--no-lm silences this)", err=True
+        )
+    if wish.changes.get("greedy") and (wish.phrase_file or wish.phrases):
+        typer.echo(
+            "--greedy: phrases act by pronunciation lookup alone; boosting, the language model class and "
+            "rescoring need the beam search",
+            err=True,
+        )
+
+
+def _writers(wish: _Wish) -> dict[str, Callable[[Result], str]]:
+    """What makes each output of a result."""
+    from asr.compare import format_differences
+    from asr.writers import WRITERS
+    from biasing.report import BiasReport, format_report
+
+    if wish.compare:
+        return {"txt": format_differences}
+    if not wish.verbose:
+        return {name: WRITERS[name] for name in wish.formats}
+
+    def told(write: Callable[[Result], str], result: Result) -> str:
+        if isinstance(result.bias, BiasReport):
+            typer.echo(format_report(result.bias), err=True)
+        return write(result)
+
+    first, *others = wish.formats
+    return {first: partial(told, WRITERS[first]), **{name: WRITERS[name] for name in others}}
+
+
+def _shower(named: bool) -> Callable[[str, str], None]:
+    """Print transcripts on standard output; the names of many recordings go to standard error beside them."""
+
+    def show(audio: str, text: str) -> None:
+        if named:
+            typer.echo(audio, err=True)
+        typer.echo(text, nl=False)
+
+    return show

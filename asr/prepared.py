@@ -1,0 +1,116 @@
+"""A phrase list made ready for one model: everything that is built once and serves many recordings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from asr.decoding import DecodingOptions
+from asr.tokenizer import Tokenizer
+from biasing.finder import PhraseFinder
+from biasing.g2g import VariantOptions, with_variants
+from biasing.g2p import Pronouncer
+from biasing.graph import ContextGraph, graph_of
+from biasing.lookup import LookupIndex
+from biasing.options import BiasOptions
+from biasing.phone_book import PhoneBook
+from biasing.phrases import Entry, PhraseList
+from lm.classes import ClassModel
+from lm.ngram import NGram, WordModel
+
+RESPELLINGS = 3
+"""Spellings of each pronunciation that a user gives which are listened for."""
+COMMON_WORDS = 5000
+"""The language model's most probable words, which the pronunciation lookup hesitates to replace."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """What phrase lists are prepared with.
+
+    Attributes:
+        tokenizer: of the model.
+        options: how the recognizer decodes.
+        bias: which ways of biasing are used.
+        ngram: the language model; without one there is no class to enter.
+        pronouncer: how words are said.
+    """
+
+    tokenizer: Tokenizer
+    options: DecodingOptions
+    bias: BiasOptions
+    ngram: NGram | None
+    pronouncer: Pronouncer
+
+    @cached_property
+    def common(self) -> Collection[str]:
+        """Frequent words; none without a language model."""
+        lookahead = self.ngram.lookahead if self.ngram is not None else None
+        return frozenset(lookahead.ranked()[:COMMON_WORDS]) if lookahead is not None else frozenset()
+
+
+class PreparedPhrases:
+    """One list; its parts are built when they are first asked for."""
+
+    def __init__(self, phrases: PhraseList, tools: Tools) -> None:
+        self.phrases = phrases
+        self.tools = tools
+
+    @cached_property
+    def spelled(self) -> tuple[Entry, ...]:
+        """The phrases with all spellings that are listened for."""
+        bias, pronouncer = self.tools.bias, self.tools.pronouncer
+        entries = tuple(_respelled(entry, pronouncer) for entry in self.phrases)
+        if not bias.variants:
+            return entries
+        # Inflected forms would be entries of their own, beyond those that a report tells of.
+        options = VariantOptions(most=bias.variants, possessive=-math.inf, plural=-math.inf)
+        return with_variants(entries, pronouncer, options, self.tools.common)
+
+    @cached_property
+    def graph(self) -> ContextGraph:
+        """What boosts them in the search."""
+        tokenizer, bias = self.tools.tokenizer, self.tools.bias
+
+        def segment(text: str) -> list[list[int]]:
+            return tokenizer.segmentations(text, bias.segmentations)
+
+        return graph_of(self.spelled, segment, tokenizer.pieces, bias.boost)
+
+    @cached_property
+    def words(self) -> WordModel | None:
+        """The language model with them in its class; None where there is no model or the class is off."""
+        ngram, options, bias = self.tools.ngram, self.tools.options, self.tools.bias
+        if ngram is None or not (options.lm and bias.classes):
+            return None
+        members = [
+            (tuple(spelling.split()), weight)
+            for entry in self.spelled
+            if (weight := 1.0 if entry.boost is None else entry.boost / bias.boost.budget) > 0
+            for spelling in entry.spellings
+        ]
+        return ClassModel(ngram, members, options.word_weights, bias.unigram)
+
+    @cached_property
+    def finder(self) -> PhraseFinder:
+        """What finds them among words."""
+        return PhraseFinder(self.spelled)
+
+    @cached_property
+    def book(self) -> PhoneBook:
+        """How they are said."""
+        return PhoneBook(self.tools.pronouncer, self.phrases)
+
+    @cached_property
+    def index(self) -> LookupIndex:
+        """What finds them by their phones."""
+        return LookupIndex(self.phrases, self.book, self.tools.bias.pronunciation)
+
+
+def _respelled(entry: Entry, pronouncer: Pronouncer) -> Entry:
+    """The entry with what its given phones look like in letters, which is what the sub-words may hear."""
+    written = [word for phones in entry.pronunciations for word, _ in pronouncer.spell(phones, RESPELLINGS)]
+    new = dict.fromkeys(word for word in written if word not in entry.spellings)
+    return replace(entry, spellings=(*entry.spellings, *new)) if new else entry

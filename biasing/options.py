@@ -1,0 +1,58 @@
+"""Which ways of decoder biasing are used, and all their constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from biasing.graph import BoostOptions
+from biasing.lookup import LookupOptions
+from biasing.phonetic import PhoneticOptions
+from lm.classes import ClassOptions
+
+
+class BiasOptionsError(ValueError):
+    """Options that no decoding can run with."""
+
+
+@dataclass(frozen=True)
+class BiasOptions:
+    """Switches of the techniques, each of them independent of the others, and their constants.
+
+    Attributes:
+        boosting: pay sub-words that continue a phrase in the beam search, the more the worse they sound.
+        classes: let phrases into the language model as members of its class of unknown words.
+        rescoring: rank the readings of the search anew by how well their phones fit.
+        veto: take a phrase back where the phones of what was heard without the list fit better.
+        lookup: replace words that sound exactly like a phrase.
+        variants: alternative spellings of each phrase that are listened for too; 0 for none.
+        segmentations: ways to cut each spelling into sub-words that are listened for.
+        n_best: readings that are rescored, and among which a report looks for phrases that lost.
+        boost: constants of the boosting.
+        unigram: constants of the class.
+        phonetic: constants of rescoring and veto.
+        pronunciation: constants of the lookup.
+    """
+
+    boosting: bool = True
+    classes: bool = True
+    rescoring: bool = True
+    veto: bool = True
+    lookup: bool = True
+    variants: int = 0
+    segmentations: int = 1
+    n_best: int = 10
+    boost: BoostOptions = field(default_factory=BoostOptions)
+    unigram: ClassOptions = field(default_factory=ClassOptions)
+    phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)
+    pronunciation: LookupOptions = field(default_factory=LookupOptions)
+
+    def __post_init__(self) -> None:
+        for name, least in (("variants", 0), ("segmentations", 1), ("n_best", 1)):
+            if getattr(self, name) < least:
+                raise BiasOptionsError(f"{name} is {getattr(self, name)}; give {least} or more")
+
+    def without(self, *switches: str) -> BiasOptions:
+        """The same with some switches off; raises `TypeError` where there is no such switch."""
+        off: dict[str, Any] = dict.fromkeys(switches, False)
+        return replace(self, **off)

@@ -1,0 +1,156 @@
+"""Decoding with phrases, on the shipped model and the (synthetic) sample clips."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asr.compare import differences, format_differences
+from asr.manifest import read_manifest
+from asr.recognizer import Recognizer
+from asr.result import ResultError
+from biasing.options import BiasOptions, BiasOptionsError
+from biasing.phrases import Phrase, joined, make_phrases, read_phrases
+from biasing.report import Outcome
+
+SAMPLES = Path(__file__).parents[2] / "recipes" / "samples"
+SWITCHES = ("boosting", "classes", "rescoring", "veto", "lookup")
+OFF = BiasOptions().without(*SWITCHES)
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer.from_pretrained("base-en")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return read_manifest(SAMPLES / "manifest.jsonl")
+
+
+@pytest.fixture(scope="module")
+def phrases():
+    return read_phrases(SAMPLES / "phrases.txt")
+
+
+@pytest.fixture(scope="module")
+def plain(recognizer, clips):
+    return [recognizer.transcribe(clip.audio) for clip in clips]
+
+
+@pytest.fixture(scope="module")
+def biased(recognizer, clips, phrases):
+    return [recognizer.transcribe(clip.audio, phrases, compare=True) for clip in clips]
+
+
+def named(results, clips):
+    """How many of the names that are spoken are in the transcripts."""
+    return sum(
+        f" {entity} " in f" {result.text.lower()} "
+        for result, clip in zip(results, clips, strict=True)
+        for entity in clip.entities
+    )
+
+
+def test_a_list_brings_back_most_of_its_names(plain, biased, clips):
+    spoken = sum(len(clip.entities) for clip in clips)
+    assert named(plain, clips) <= spoken / 4
+    assert named(biased, clips) >= named(plain, clips) + spoken / 4
+
+
+def test_names_are_written_as_the_list_writes_them(biased, phrases):
+    written = {entry.display for entry in phrases}
+    shown = [word for result in biased for word in result.words if word.phrase is not None]
+    assert shown
+    assert {word.phrase for word in shown} <= written
+    assert all(word.text in word.phrase for word in shown)
+
+
+def test_the_report_tells_what_the_transcript_shows(biased, plain):
+    for result, without in zip(biased, plain, strict=True):
+        shown = {word.phrase for word in result.words if word.phrase is not None}
+        assert {one.phrase for one in result.bias.fired} == shown
+        assert result.bias.plain_text == without.text
+        for one in result.bias.fired:
+            event = next(event for event in one.events if event.outcome is Outcome.fired)
+            assert 0 <= event.start < event.end <= result.duration
+            assert 0 <= event.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    "given", [None, [], ["☃"], make_phrases([])], ids=["none", "empty", "unusable", "empty list"]
+)
+def test_without_usable_phrases_nothing_changes(recognizer, clips, plain, given):
+    result = recognizer.transcribe(clips[0].audio, given)
+    assert result.segments == plain[0].segments
+    assert (result.bias is None) == (given is None)
+
+
+def test_with_all_switches_off_nothing_changes_but_the_writing(recognizer, clips, phrases, plain):
+    for clip, expected in zip(clips[:3], plain, strict=False):
+        result = recognizer.transcribe(clip.audio, phrases, bias=OFF)
+        assert [word.text.lower() for word in result.words] == [word.text for word in expected.words]
+        assert [word.confidence for word in result.words] == [word.confidence for word in expected.words]
+
+
+def test_phrases_that_are_not_spoken_change_nothing(recognizer, clips, plain):
+    absent = ["Zbigniew", "Ouagadougou", "xylophonist", "Quetzalcoatl", "Nebuchadnezzar"]
+    heard = [recognizer.transcribe(clip.audio, absent) for clip in clips]
+    assert [result.segments for result in heard] == [result.segments for result in plain]
+    assert not any(result.bias.fired for result in heard)
+
+
+def test_the_order_of_the_list_has_no_say(recognizer, clips, phrases, biased):
+    turned = make_phrases(
+        [
+            Phrase(entry.display, sounds_like="|".join(f"/{' '.join(one)}/" for one in entry.pronunciations))
+            if entry.pronunciations
+            else entry.display
+            for entry in reversed(phrases.entries)
+        ]
+    )
+    assert turned == phrases
+    assert recognizer.transcribe(clips[1].audio, turned).text == biased[1].text
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_switch_works_alone(recognizer, clips, phrases, switch):
+    bias = replace(OFF, **{switch: True})
+    result = recognizer.transcribe(clips[0].audio, phrases, bias=bias)
+    assert result.text
+    assert len(result.bias.phrases) == len(phrases)
+
+
+def test_lists_may_change_between_two_calls(recognizer, clips, phrases, biased, plain):
+    for clip, with_list, without in zip(clips[:3], biased, plain, strict=False):
+        assert recognizer.transcribe(clip.audio).text == without.text
+        assert recognizer.transcribe(clip.audio, phrases).text == with_list.text
+
+
+def test_differences_are_what_the_list_changed(biased, plain):
+    for result, without in zip(biased, plain, strict=True):
+        rebuilt = without.text.split()
+        for one in differences(result):
+            assert one.before.lower() != one.after.lower()
+            assert one.before in " ".join(rebuilt)
+        assert bool(differences(result)) == (result.text.lower() != without.text.lower())
+        assert format_differences(result).count("\n") == len(differences(result))
+    with pytest.raises(ResultError, match="compare=True"):
+        differences(plain[0])
+
+
+def test_lists_are_joined(phrases):
+    more = make_phrases(["Zbigniew", "siobhan", "☃"])
+    both = joined([phrases, more])
+    assert {"Zbigniew", "Siobhan"} <= {entry.display for entry in both}
+    assert len(both) == len(phrases) + 1
+    assert [one.text for one in both.unusable] == ["☃"]
+    assert joined([]) == make_phrases([])
+
+
+def test_options_that_cannot_be_used():
+    for wrong in ({"variants": -1}, {"segmentations": 0}, {"n_best": 0}):
+        with pytest.raises(BiasOptionsError, match=next(iter(wrong))):
+            BiasOptions(**wrong)
+    with pytest.raises(TypeError):
+        BiasOptions().without("bosting")
