@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr import cli_evaluate, cli_transcribe
+from asr import cli_denoise, cli_evaluate, cli_transcribe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
 app.command(epilog=cli_transcribe.EPILOG)(cli_transcribe.transcribe)
 app.command(epilog=cli_evaluate.EPILOG)(cli_evaluate.evaluate)
+app.command(epilog=cli_denoise.EPILOG)(cli_denoise.denoise)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}
 """Optional packages, and the extra that installs each."""
@@ -158,12 +159,11 @@ def train(
         list[str] | None, typer.Option("--set", help="Change one setting, such as optimizer.total_steps=500.")
     ] = None,
 ) -> None:
-    """Train an acoustic model. Under torchrun, the processes share the work."""
+    """Train an acoustic model, whose work processes share under torchrun, or a denoiser."""
     with told(Level.verbose):
-        from asr.training.config import load_config
-        from asr.training.run import train as run_training
+        from asr.training.start import start
 
-        typer.echo(run_training(load_config(config, tuple(changes or ())), resume))
+        typer.echo(start(config, tuple(changes or ()), resume))
 
 
 @lm_app.command(

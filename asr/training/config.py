@@ -184,9 +184,17 @@ class TrainConfig:
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainConfig:
-    """Read a TOML file and apply overrides such as `optimizer.total_steps=500`.
+    """The configuration in a TOML file, with overrides; see `read_settings`.
 
     Raises `ConfigError` on a missing file, wrong TOML, or an unknown or ill-typed key, naming it.
+    """
+    return build(TrainConfig, read_settings(path, overrides), str(path))
+
+
+def read_settings(path: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The table in a TOML file, with overrides such as `optimizer.total_steps=500` applied.
+
+    Raises `ConfigError` on a missing file or wrong TOML.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -198,7 +206,7 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainConfig:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     for override in overrides:
         _apply_override(values, override)
-    return build(TrainConfig, values, str(path))
+    return values
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

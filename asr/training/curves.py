@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 from asr.training.config import ConfigError
 
 
-def plot_curves(log: Path, out: Path) -> None:
-    """Draw loss and dev error rates of a training log against hours of audio seen.
+@dataclass(frozen=True)
+class Panel:
+    """One of the pictures beside each other."""
+
+    columns: tuple[str, ...]
+    """Columns of the log, a line each; rows where one is empty are left out of its line."""
+    label: str
+    """What the vertical axis shows."""
+    logarithmic: bool = False
+    scale: float = 1.0
+    """Factor on the values."""
+
+
+RECOGNIZER_PANELS = (
+    Panel(("final", "intermediate", "phone"), "CTC loss, nats an utterance", logarithmic=True),
+    Panel(("dev_wer", "dev_per"), "% of words and phones wrong on dev, greedy", scale=100),
+)
+
+
+def plot_curves(log: Path, out: Path, panels: tuple[Panel, ...] = RECOGNIZER_PANELS) -> None:
+    """Draw columns of a training log against hours of audio seen.
 
     Raises:
         ConfigError: matplotlib is not installed, or the log has no rows.
@@ -25,18 +45,14 @@ def plot_curves(log: Path, out: Path) -> None:
         rows = list(csv.DictReader(lines))
     if not rows:
         raise ConfigError(f"{log}: no rows to draw; train first")
-    figure, (losses, errors) = plt.subplots(1, 2, figsize=(11, 4))
-    hours = [float(row["hours"]) for row in rows]
-    for name in ("final", "intermediate", "phone"):
-        losses.plot(hours, [float(row[name]) for row in rows], label=f"{name} CTC")
-    losses.set(xlabel="hours of audio seen", ylabel="loss, nats an utterance", yscale="log")
-    scored = [row for row in rows if row["dev_wer"]]
-    for column, label in (("dev_wer", "word error rate, greedy"), ("dev_per", "phone error rate, greedy")):
-        errors.plot(
-            [float(r["hours"]) for r in scored], [100 * float(r[column]) for r in scored], "o-", label=label
-        )
-    errors.set(xlabel="hours of audio seen", ylabel="% on dev", ylim=(0, 100))
-    for axes in (losses, errors):
+    figure, pictures = plt.subplots(1, len(panels), figsize=(5.5 * len(panels), 4))
+    for axes, panel in zip(pictures, panels, strict=True):
+        for name in panel.columns:
+            points = [(float(row["hours"]), panel.scale * float(row[name])) for row in rows if row[name]]
+            axes.plot(*zip(*points, strict=True) if points else ((), ()), label=name)
+        axes.set(xlabel="hours of audio seen", ylabel=panel.label)
+        if panel.logarithmic:
+            axes.set_yscale("log")
         axes.grid(alpha=0.3)
         axes.legend()
     figure.tight_layout()

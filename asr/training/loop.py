@@ -253,7 +253,7 @@ def rewind_log(file: Path, step: int) -> float:
     out = io.StringIO()
     csv.writer(out).writerows([header, *kept])
     write_text_atomic(file, out.getvalue())
-    return float(kept[-1][LOG_FIELDS.index("hours")]) if kept else 0.0
+    return float(kept[-1][header.index("hours")]) if kept else 0.0
 
 
 def append_row(file: Path, header: tuple[str, ...], row: tuple[object, ...]) -> None:

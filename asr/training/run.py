@@ -185,7 +185,7 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
     dev = make_examples([(u, 1.0) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
     if not dev:
         raise ConfigError(f"data.dev: {root / data.dev} has no utterance with a text; checkpoints need some")
-    cache, noise_files = Path(data.cache), _noise_files(data)
+    cache, noise_files = Path(data.cache), find_noise(root, data.noise)
     log.info(
         "%d training utterances, %.1f h", len(train_examples), sum(e.seconds for e in train_examples) / 3600
     )
@@ -212,9 +212,10 @@ def _prepare_tokenizer(config: TrainConfig, utterances: list[Utterance], file: P
         train_tokenizer(_text_lines(config.data, utterances), file, model_config(config).vocab_size)
 
 
-def _noise_files(data: DataConfig) -> tuple[Path, ...]:
-    folder = Path(data.root) / data.noise
-    if not data.noise:
+def find_noise(root: Path, name: str) -> tuple[Path, ...]:
+    """The noise recordings of a folder below `root`, none when it has no name."""
+    folder = root / name
+    if not name:
         return ()
     if not folder.is_dir():
         raise ConfigError(f'data.noise: {folder} is no folder; set data.noise="" to train without noise')

@@ -1,0 +1,1 @@
+"""Training the denoiser: mixtures, targets, loss, loop."""

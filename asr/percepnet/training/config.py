@@ -1,0 +1,144 @@
+"""Options of a denoiser's training; see `asr.training.config` for how a TOML file becomes these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from asr.percepnet.bands import FormatError, audio_format
+from asr.percepnet.network import SIZES, NetworkConfig
+from asr.training.config import ConfigError, OptimizerConfig, SourceConfig, build
+
+
+@dataclass(frozen=True)
+class SpeechConfig:
+    """Clean speech and noise."""
+
+    root: str = "../shared/data"
+    """Data folder."""
+    sources: tuple[SourceConfig, ...] = ()
+    """Training manifests; an utterance is drawn as often as its weight says, relative to the others."""
+    dev: str = "speech/dev.jsonl"
+    """Manifest of the speech that checkpoints are chosen on, relative to `root`."""
+    noise: str = "noise/train"
+    """Folder of noise recordings, relative to `root`."""
+    dev_noise_every: int = 8
+    """Every so many noise recordings one is kept for dev."""
+    cache: str = "runs/cache"
+    """Folder for decoded audio."""
+    min_seconds: float = 0.5
+    """Shorter utterances are left out."""
+    max_seconds: float = 18.0
+    """Longer utterances are left out."""
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """How speech and noise become a training example; probabilities are per example."""
+
+    seconds: float = 4.0
+    """Length of an example."""
+    snr_db: tuple[float, float] = (-5.0, 45.0)
+    """Range of speech-to-noise ratios."""
+    snr_skew: float = 1.7
+    """Ratios are drawn as a power of a uniform number: above 1 prefers low ratios."""
+    noise_free_probability: float = 0.05
+    """Share of examples without noise."""
+    second_noise_probability: float = 0.25
+    """Share of noises made of two recordings."""
+    babble_probability: float = 0.1
+    """Share of noises made of several talkers."""
+    synthetic_probability: float = 0.1
+    """Share of noises made of filtered random numbers."""
+    room_probability: float = 0.2
+    """Share of examples spoken in a simulated room; early reflections stay in the target. 16 kHz only."""
+    early_ms: float = 20.0
+    """Reflections after the direct sound that the target keeps."""
+    tilt: float = 0.375
+    """Largest coefficient of the random filters that colour speech and noise, each its own."""
+    level_db: tuple[float, float] = (-45.0, -12.0)
+    """Range of the mixture's level, relative to full scale."""
+    clip_probability: float = 0.05
+    """Share of mixtures clipped."""
+    low_pass_probability: float = 0.1
+    """Share of examples cut off at a random frequency above 3 kHz."""
+    attenuate: bool = False
+    """Whether gains hold the extra attenuation of noise between harmonics; of no use to a recognizer."""
+
+    def __post_init__(self) -> None:
+        if self.seconds < 0.5 or self.snr_db[0] > self.snr_db[1] or self.level_db[0] > self.level_db[1]:
+            raise ConfigError("mix: seconds must be 0.5 or more, and ranges go from low to high")
+
+
+@dataclass(frozen=True)
+class DenoiserRunConfig:
+    """Bookkeeping of a run."""
+
+    out: str = "runs/denoiser"
+    """Folder for checkpoints, logs and curves."""
+    seed: int = 1
+    """Fixes weights and mixtures."""
+    device: str = "cpu"
+    """Torch device."""
+    batch: int = 32
+    """Examples per step."""
+    pool: int = 50
+    """Batches of mixtures made at a time."""
+    reuse: int = 4
+    """Steps that each mixture goes into; the next ones are made meanwhile."""
+    dev_examples: int = 64
+    """Mixtures of dev speech that checkpoints are scored on."""
+    log_steps: int = 20
+    """Steps between log lines."""
+    eval_steps: int = 100
+    """Steps between evaluations on dev."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between checkpoints."""
+    keep_best: int = 3
+    """Checkpoints kept by dev loss, and averaged into the final weights."""
+    threads: int = 1
+    """CPU threads."""
+
+    def __post_init__(self) -> None:
+        counts = ("batch", "pool", "reuse", "dev_examples", "log_steps", "eval_steps", "keep_best", "threads")
+        if min(getattr(self, name) for name in counts) < 1:
+            raise ConfigError(f"run: {', '.join(counts)} must be 1 or more")
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """A whole training configuration."""
+
+    task: Literal["denoiser"] = "denoiser"
+    """What is trained."""
+    sample_rate: int = 16_000
+    """16000 or 48000 Hz."""
+    size: str = "small"
+    """Named network shape; see `asr.percepnet.network.SIZES`."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """Widths that differ from the named shape."""
+    data: SpeechConfig = field(default_factory=SpeechConfig)
+    mix: MixConfig = field(default_factory=MixConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: DenoiserRunConfig = field(default_factory=DenoiserRunConfig)
+
+    def __post_init__(self) -> None:
+        try:
+            audio_format(self.sample_rate)
+        except FormatError as error:
+            raise ConfigError(f"sample_rate: {error}") from error
+        if self.mix.room_probability > 0 and self.sample_rate != 16_000:
+            raise ConfigError("mix.room_probability: rooms are simulated at 16000 Hz only; set it to 0")
+
+    @property
+    def shape(self) -> NetworkConfig:
+        """The named network with the configuration's changes and the rate's bands."""
+        if self.size not in SIZES:
+            raise ConfigError(f"size: expected one of {', '.join(SIZES)}, got {self.size!r}")
+        values = {**vars(SIZES[self.size]), **self.network, "bands": audio_format(self.sample_rate).bands}
+        try:
+            return build(NetworkConfig, values, "network")
+        except ConfigError:
+            raise
+        except ValueError as error:
+            raise ConfigError(f"network: {error}") from error

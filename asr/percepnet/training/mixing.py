@@ -1,0 +1,182 @@
+"""Mixtures of clean speech and noise, and what the network learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve, lfilter
+from torch import Tensor
+
+from asr.percepnet.bands import Format, audio_format
+from asr.percepnet.targets import analyse_signal, make_targets
+from asr.percepnet.training.config import MixConfig
+from asr.training.augment import mix_at_snr, room_response
+from asr.training.cache import AudioCache
+
+Samples = NDArray[np.float32]
+
+TALKERS = (4, 8)
+"""Fewest and most voices in a babble."""
+LONGEST_PAUSE_S = 0.4
+"""Between utterances that are strung together."""
+LOWEST_CUT_HZ = 3000.0
+CLIP_DB = (1.0, 9.0)
+"""How far clipped mixtures go beyond full scale."""
+QUIETEST = 1e-5
+"""Root mean square below which a cut of noise counts as silence."""
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Recordings that can be drawn."""
+
+    audio: AudioCache
+    files: tuple[Path, ...]
+    chances: NDArray[np.float64]
+    """Share of draws of each file, of sum 1."""
+
+    def cut(self, length: int, generator: np.random.Generator) -> Samples:
+        """A random stretch of a random recording, repeated where the recording is shorter."""
+        samples = self.audio[self.files[int(generator.choice(len(self.files), p=self.chances))]]
+        start = int(generator.integers(max(len(samples) - length, 0) + 1))
+        return np.resize(samples[start : start + length], length)
+
+    def string(self, length: int, pause: int, generator: np.random.Generator) -> Samples:
+        """Random recordings one after the other with pauses up to `pause` samples, begun anywhere."""
+        parts: list[Samples] = []
+        count = 0
+        while count < 2 * length:
+            chosen = self.files[int(generator.choice(len(self.files), p=self.chances))]
+            parts += [self.audio[chosen], np.zeros(int(generator.integers(pause + 1)), np.float32)]
+            count += len(parts[-1]) + len(parts[-2])
+        start = int(generator.integers(count - length + 1))
+        return np.concatenate(parts)[start : start + length]
+
+
+@dataclass(frozen=True)
+class MixtureBatch:
+    """Features `(B, T, features)` and targets `(B, T, bands)`."""
+
+    features: Tensor
+    gains: Tensor
+    strengths: Tensor
+    weights: Tensor
+
+    def of(self, rows: Tensor) -> MixtureBatch:
+        """The mixtures of these places."""
+        return MixtureBatch(*(part[rows] for part in vars(self).values()))
+
+
+class Mixer:
+    """Draws mixtures; the generator alone decides, so a seed repeats them."""
+
+    def __init__(self, config: MixConfig, sample_rate: int, speech: Sounds, noise: Sounds) -> None:
+        self.config, self.form = config, audio_format(sample_rate)
+        self.speech, self.noise = speech, noise
+        self.length = round(config.seconds * sample_rate)
+
+    def draw(self, generator: np.random.Generator) -> tuple[Samples, Samples]:
+        """Clean speech and the same in noise, `(N,)` each."""
+        config, rate = self.config, self.form.sample_rate
+        speech = self.speech.string(self.length, round(LONGEST_PAUSE_S * rate), generator)
+        clean = heard = _coloured(speech, config.tilt, generator)
+        if generator.random() < config.room_probability:
+            clean, heard = _in_room(clean, round(config.early_ms / 1000 * rate), generator)
+        noisy = heard
+        if generator.random() >= config.noise_free_probability:
+            noise = _coloured(self._noise(generator), config.tilt, generator)
+            low, high = config.snr_db
+            noisy = mix_at_snr(heard, noise, low + (high - low) * generator.random() ** config.snr_skew)
+        if generator.random() < config.low_pass_probability:
+            cut = generator.uniform(LOWEST_CUT_HZ, rate / 2)
+            clean, noisy = _low_passed(clean, cut / rate), _low_passed(noisy, cut / rate)
+        return self._levelled(clean, noisy, generator)
+
+    def _noise(self, generator: np.random.Generator) -> Samples:
+        config, kind = self.config, generator.random()
+        if kind < config.babble_probability:
+            talkers = int(generator.integers(TALKERS[0], TALKERS[1] + 1))
+            return np.asarray(
+                sum(self.speech.cut(self.length, generator) for _ in range(talkers)), np.float32
+            )
+        if kind < config.babble_probability + config.synthetic_probability:
+            return _random_noise(self.length, generator)
+        noise = self._recorded(generator)
+        if generator.random() < config.second_noise_probability:
+            noise = mix_at_snr(noise, self._recorded(generator), generator.uniform(-10, 10))
+        return noise
+
+    def _recorded(self, generator: np.random.Generator) -> Samples:
+        """A stretch of a recording that is not silent, if three tries find one."""
+        for _ in range(3):
+            noise = self.noise.cut(self.length, generator)
+            if _root_mean_square(noise) > QUIETEST:
+                break
+        return noise
+
+    def _levelled(
+        self, clean: Samples, noisy: Samples, generator: np.random.Generator
+    ) -> tuple[Samples, Samples]:
+        """A random level, kept within full scale or, for some, driven beyond and clipped."""
+        peak = max(float(np.abs(noisy).max()), 1e-9)
+        wanted = 10 ** (generator.uniform(*self.config.level_db) / 20)
+        gain = min(wanted / max(_root_mean_square(noisy), 1e-9), 1 / peak)
+        if generator.random() < self.config.clip_probability:
+            gain = 10 ** (generator.uniform(*CLIP_DB) / 20) / peak
+        return np.asarray(gain * clean, np.float32), np.clip(gain * noisy, -1, 1).astype(np.float32)
+
+    def batch(self, seed: Sequence[int], size: int) -> MixtureBatch:
+        """Features and targets of `size` mixtures; each depends on `seed` and its place alone."""
+        rows = [
+            learnable(self.form, *self.draw(np.random.default_rng((*seed, place))), self.config.attenuate)
+            for place in range(size)
+        ]
+        return MixtureBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
+
+
+def learnable(
+    form: Format, clean: Samples, noisy: Samples, attenuate: bool
+) -> tuple[Samples, Samples, Samples, Samples]:
+    """Features, gains, strengths and weights of one mixture, float32 `(T, ...)`."""
+    found, reference = analyse_signal(form, noisy), analyse_signal(form, clean)
+    targets = make_targets(form, reference, found, attenuate)
+    parts = (targets.gains, targets.strengths, targets.weights)
+    return (found.features, *(part.astype(np.float32) for part in parts))  # type: ignore[return-value]
+
+
+def _root_mean_square(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def _coloured(samples: Samples, tilt: float, generator: np.random.Generator) -> Samples:
+    """Through a random filter of second order, as in RNNoise (Valin 2018)."""
+    r = generator.uniform(-tilt, tilt, 4)
+    return np.asarray(lfilter([1, r[0], r[1]], [1, r[2], r[3]], samples), np.float32)
+
+
+def _in_room(samples: Samples, early: int, generator: np.random.Generator) -> tuple[Samples, Samples]:
+    """The early reflections alone, and the whole room."""
+    response = room_response(generator)
+    return tuple(  # type: ignore[return-value]
+        fftconvolve(samples, part)[: len(samples)].astype(np.float32) for part in (response[:early], response)
+    )
+
+
+def _random_noise(length: int, generator: np.random.Generator) -> Samples:
+    """Random numbers with a spectrum that falls or rises by up to 2 powers of the frequency, in power."""
+    spectrum = np.fft.rfft(generator.normal(size=length))
+    slope = generator.uniform(-1.0, 0.25)
+    shape = np.maximum(np.arange(len(spectrum)), length // 400) / len(spectrum)
+    return np.fft.irfft(spectrum * shape**slope, length).astype(np.float32)
+
+
+def _low_passed(samples: Samples, cut: float) -> Samples:
+    """Nothing left above `cut` cycles a sample."""
+    spectrum = np.fft.rfft(samples)
+    spectrum[int(2 * cut * len(spectrum)) :] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)

@@ -1,0 +1,242 @@
+"""`onoma train` for a denoiser: from a configuration to a model folder."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asr.manifest import read_manifest
+from asr.percepnet.model import save_model
+from asr.percepnet.network import PercepNet
+from asr.percepnet.training.config import DenoiserConfig, SpeechConfig
+from asr.percepnet.training.loss import DenoiserLosses, denoiser_loss
+from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds
+from asr.progress import step_progress
+from asr.training.cache import AudioCache
+from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.config import ConfigError, DataConfig
+from asr.training.curves import Panel, plot_curves
+from asr.training.data import select_utterances
+from asr.training.loop import append_row, rewind_log
+from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.run import find_noise
+
+log = logging.getLogger(__name__)
+
+LOG_FIELDS = ("step", "hours", "minutes", "rate", "loss", "gain", "strength", "dev_loss")
+PANELS = (
+    Panel(("gain", "strength"), "loss of mixtures", logarithmic=True),
+    Panel(("dev_loss",), "loss on dev", logarithmic=False),
+)
+DEV_SEED, TRAIN_SEED = 0, 1
+"""First part of the seeds of mixtures, so that dev's are never trained on."""
+
+
+def train(config: DenoiserConfig, resume: bool = False) -> Path:
+    """Train as configured; returns the model folder with the averaged best weights in 8 bits.
+
+    Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
+    """
+    folder = Path(config.run.out)
+    if not resume and (folder / "checkpoint.pt").exists():
+        raise ConfigError(
+            f"{folder} holds a run already; continue it with --resume or choose another run.out"
+        )
+    torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
+    network = PercepNet(config.shape)
+    trainer = DenoiserTrainer(config, network, *load_mixers(config))
+    if not (resume and trainer.resume()):
+        trainer.start_clean()
+    trainer.run()
+    network.load_state_dict(trainer.best.average(len(trainer.best.entries())))
+    save_model(network.cpu(), config.sample_rate, folder / "model")
+    plot_curves(folder / "log.csv", folder / "curve.png", PANELS)
+    return folder / "model"
+
+
+def load_mixers(config: DenoiserConfig) -> tuple[Mixer, Mixer]:
+    """Mixers of training and dev sounds; every so many noise recordings go to dev."""
+    data = config.data
+    root, cache = Path(data.root), Path(data.cache)
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such data folder; set data.root (--set data.root=FOLDER)")
+    chosen = select_utterances(_selection(data))
+    weights = {utterance.audio: weight for utterance, weight in chosen}
+    noises = find_noise(root, data.noise)
+    kept = noises[:: data.dev_noise_every]
+    if not 0 < len(kept) < len(noises):
+        raise ConfigError(
+            f"data.noise: {root / data.noise} has {len(noises)} recordings; training and dev need some each"
+        )
+    speech = AudioCache.build(sorted(weights), cache, config.sample_rate)
+    dev_files = sorted(utterance.audio for utterance in read_manifest(root / data.dev))
+    dev_speech = AudioCache.build(dev_files, cache, config.sample_rate)
+    noise = AudioCache.build(noises, cache, config.sample_rate)
+    trained = tuple(sorted(weights))
+    return (
+        Mixer(
+            config.mix,
+            config.sample_rate,
+            Sounds(speech, trained, _shares([weights[file] for file in trained])),
+            _evenly(noise, tuple(file for file in noises if file not in kept)),
+        ),
+        Mixer(config.mix, config.sample_rate, _evenly(dev_speech, tuple(dev_files)), _evenly(noise, kept)),
+    )
+
+
+def _selection(data: SpeechConfig) -> DataConfig:
+    return DataConfig(
+        root=data.root, sources=data.sources, min_seconds=data.min_seconds, max_seconds=data.max_seconds
+    )
+
+
+def _evenly(audio: AudioCache, files: tuple[Path, ...]) -> Sounds:
+    return Sounds(audio, files, _shares([1.0] * len(files)))
+
+
+def _shares(weights: list[float]) -> NDArray[np.float64]:
+    array = np.array(weights, np.float64)
+    if not array.sum() > 0:
+        raise ConfigError("data.sources: all weights are 0; some speech is needed")
+    return np.asarray(array / array.sum())
+
+
+class DenoiserTrainer:
+    """One run: steps, checkpoints, scores on dev, log."""
+
+    def __init__(self, config: DenoiserConfig, network: PercepNet, mixer: Mixer, dev: Mixer) -> None:
+        self.config, self.network, self.mixer = config, network.to(config.run.device), mixer
+        self.folder = Path(config.run.out)
+        self.optimizer = Optimizer(network, config.optimizer)
+        self.best = BestWeights(self.folder, config.run.keep_best)
+        self.progress = Progress()
+        self.dev = [
+            dev.batch((DEV_SEED, config.run.seed, start), min(config.run.batch, left))
+            for start in range(0, config.run.dev_examples, config.run.batch)
+            if (left := config.run.dev_examples - start)
+        ]
+        self._sums = torch.zeros(3)
+        self._since = 0
+        self._hours = 0.0
+        self._started = time.monotonic()
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint, if there is one.
+
+        Raises:
+            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
+        """
+        try:
+            found = load_checkpoint(self.folder)
+            if found is None:
+                return False
+            weights, optimizer, self.progress = found
+            self.network.load_state_dict(weights)
+            self.optimizer.load_state_dict(optimizer)
+        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
+                "resume with the one it was begun with, or choose another run.out"
+            ) from error
+        self._hours = rewind_log(self.folder / "log.csv", self.progress.step)
+        log.info("resumed at step %d", self.progress.step)
+        return True
+
+    def start_clean(self) -> None:
+        """Forget what a run left behind that was stopped before its first checkpoint."""
+        (self.folder / "log.csv").unlink(missing_ok=True)
+        self.best.clear()
+
+    def run(self) -> None:
+        """Train to `optimizer.total_steps`."""
+        run, total = self.config.run, self.config.optimizer.total_steps
+        saved = time.monotonic()
+        with step_progress(self.progress.step, total) as advance:
+            for batch in self._prefetched():
+                if self.progress.step >= total:
+                    break
+                self.step(batch)
+                advance(self.progress.step)
+                done = self.progress.step == total
+                scored = self.progress.step % run.eval_steps == 0 or done
+                dev_loss = self._score() if scored else None
+                if scored or self.progress.step % run.log_steps == 0:
+                    self._log(dev_loss)
+                if done or time.monotonic() - saved > 60 * run.checkpoint_minutes:
+                    state = self.optimizer.state_dict()
+                    save_checkpoint(self.folder, self.network.state_dict(), state, self.progress)
+                    saved = time.monotonic()
+
+    def step(self, batch: MixtureBatch) -> None:
+        """One optimizer step."""
+        losses = self._losses(batch)
+        torch.autograd.backward(losses.total)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step(self.progress.step)
+        else:
+            log.warning("step %d: gradient is not finite; step left out", self.progress.step)
+            self.network.zero_grad(set_to_none=True)
+        self._sums += torch.stack((losses.total, losses.gain, losses.strength)).detach().cpu()
+        self._since += 1
+        self._hours += self.config.mix.seconds * len(batch.features) / 3600
+        self.progress = Progress(self.progress.step + 1)
+
+    def _losses(self, batch: MixtureBatch) -> DenoiserLosses:
+        device = self.config.run.device
+        gains, strengths = self.network(batch.features.to(device))
+        wanted = (part.to(device) for part in (batch.gains, batch.strengths, batch.weights))
+        return denoiser_loss(gains, strengths, *wanted)
+
+    @torch.inference_mode()
+    def _score(self) -> float:
+        """Loss on dev; the weights are kept if they are among the best."""
+        self.network.eval()
+        loss = float(np.mean([float(self._losses(batch).total) for batch in self.dev]))
+        self.network.train()
+        self.best.offer(loss, self.progress.step, self.network.state_dict())
+        return loss
+
+    def _prefetched(self) -> Iterator[MixtureBatch]:
+        """Batches from the present step on, the next pool of mixtures being made while this one is used.
+
+        A pool holds `run.pool` batches of mixtures, and goes into `run.reuse` times as many steps, in an
+        order that its number decides.
+        """
+        run = self.config.run
+        steps = run.pool * run.reuse
+        number, done = divmod(self.progress.step, steps)
+        with ThreadPoolExecutor(1) as executor:
+
+            def make(number: int) -> Future[MixtureBatch]:
+                seed = (TRAIN_SEED, run.seed, number)
+                return executor.submit(self.mixer.batch, seed, run.pool * run.batch)
+
+            pending = make(number)
+            while True:
+                mixtures, generator = pending.result(), np.random.default_rng((run.seed, number))
+                pending = make(number + 1)
+                order = [generator.permutation(run.pool * run.batch) for _ in range(run.reuse)]
+                for rows in np.concatenate(order).reshape(steps, run.batch)[done:]:
+                    yield mixtures.of(torch.from_numpy(rows))
+                number, done = number + 1, 0
+
+    def _log(self, dev_loss: float | None) -> None:
+        means = [round(float(value) / max(self._since, 1), 5) for value in self._sums]
+        self._sums, self._since = torch.zeros(3), 0
+        minutes = (time.monotonic() - self._started) / 60
+        step = self.progress.step
+        log.info("step %d %.1f h in %.1f min, loss %s, dev %s", step, self._hours, minutes, means, dev_loss)
+        rate = learning_rate(self.config.optimizer, step - 1)
+        row = (step, f"{self._hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *means, dev_loss)
+        append_row(self.folder / "log.csv", LOG_FIELDS, row)

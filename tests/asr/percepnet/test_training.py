@@ -1,0 +1,157 @@
+"""Training the denoiser: mixtures, runs that are resumed, configurations that are refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.percepnet import Denoiser
+from asr.percepnet.training.config import DenoiserConfig, DenoiserRunConfig, MixConfig, SpeechConfig
+from asr.percepnet.training.mixing import Mixer
+from asr.percepnet.training.trainer import load_mixers, train
+from asr.training.config import ConfigError, OptimizerConfig, SourceConfig, build, read_settings
+from asr.training.start import start
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "denoiser" / "config.toml"
+ALWAYS = {"noise_free_probability": 0.0, "clip_probability": 0.0, "low_pass_probability": 0.0, "tilt": 0.0}
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """A data folder: six clips of buzz, four of noise."""
+    root = tmp_path_factory.mktemp("sounds")
+    generator = np.random.default_rng(0)
+    (root / "noise").mkdir()
+    lines = []
+    for number in range(6):
+        phase = 2 * np.pi * (100 + 20 * number) / 16_000 * np.arange(16_000)
+        buzz = sum(np.cos(k * phase) for k in range(1, 9)) / 20 * np.sin(np.arange(16_000) / 1500) ** 2
+        soundfile.write(root / f"{number}.wav", buzz, 16_000)
+        lines.append(json.dumps({"audio_filepath": f"{number}.wav", "duration": 1.0, "text": ""}))
+    (root / "speech.jsonl").write_text("\n".join(lines))
+    for number in range(4):
+        soundfile.write(root / "noise" / f"{number}.wav", 0.1 * generator.normal(size=20_000), 16_000)
+    return root
+
+
+@pytest.fixture
+def config(sounds, tmp_path):
+    return DenoiserConfig(
+        network={"dense": 8, "conv": 12, "gru": 12, "strength_gru": 6},
+        data=SpeechConfig(
+            root=str(sounds),
+            sources=(SourceConfig("speech.jsonl"),),
+            dev="speech.jsonl",
+            noise="noise",
+            dev_noise_every=3,
+            cache=str(tmp_path / "cache"),
+        ),
+        mix=MixConfig(seconds=0.5),
+        optimizer=OptimizerConfig(total_steps=6, warmup_steps=1, learning_rate=0.01),
+        run=DenoiserRunConfig(
+            out=str(tmp_path / "run"), batch=2, pool=2, reuse=2, dev_examples=3, eval_steps=2, log_steps=1
+        ),
+    )
+
+
+def mixer(config, **changes) -> Mixer:
+    return load_mixers(replace(config, mix=replace(config.mix, **changes)))[0]
+
+
+def test_a_seed_repeats_its_mixtures_and_targets(config):
+    first, again, other = (mixer(config).batch(seed, 2) for seed in ((1, 2), (1, 2), (1, 3)))
+    assert first.features.shape == (2, 51, 66)
+    for name, part in vars(first).items():
+        assert part.isfinite().all()
+        assert part.equal(vars(again)[name])
+    assert not first.features.equal(other.features)
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 20.0])
+def test_mixtures_have_the_ratio_asked_for(config, snr_db):
+    draw = mixer(config, snr_db=(snr_db, snr_db), room_probability=0.0, **ALWAYS).draw
+    for seed in range(5):
+        clean, noisy = (part.astype(float) for part in draw(np.random.default_rng(seed)))
+        ratio = 10 * np.log10(np.mean(clean**2) / np.mean((noisy - clean) ** 2))
+        assert ratio == pytest.approx(snr_db, abs=0.01)
+
+
+def test_examples_without_noise_teach_to_leave_speech_alone(config):
+    quiet = mixer(config, **{**ALWAYS, "noise_free_probability": 1.0}, room_probability=0.0)
+    clean, noisy = quiet.draw(np.random.default_rng(0))
+    np.testing.assert_array_equal(clean, noisy)
+    batch = quiet.batch((0,), 2)
+    assert (batch.gains[batch.weights > 0] > 0.999).all()
+    assert (batch.strengths == 0).all()
+
+
+def test_rooms_keep_early_reflections_in_the_target(config):
+    room = mixer(config, **{**ALWAYS, "noise_free_probability": 1.0}, room_probability=1.0)
+    differences = [np.subtract(*room.draw(np.random.default_rng(seed))) for seed in range(4)]
+    assert all(0 < np.abs(difference).max() < 1 for difference in differences)
+
+
+def test_low_passed_mixtures_have_weight_below_the_cut_alone(config):
+    narrow = mixer(config, **{**ALWAYS, "low_pass_probability": 1.0})
+    weights = narrow.batch((5,), 8).weights.mean(dim=(0, 1))
+    assert weights[:10].min() > 0.9
+    assert weights[-1] < 0.9
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(config, tmp_path):
+    folder = train(config)
+    weights = (folder / "weights.safetensors").read_bytes()
+    assert Denoiser(16_000, folder).denoise(np.zeros(1000, np.float32)).shape == (1000,)
+    assert (tmp_path / "run" / "curve.png").stat().st_size > 0
+    with pytest.raises(ConfigError, match="--resume"):
+        train(config)
+    broken = replace(config, run=replace(config.run, out=str(tmp_path / "broken")))
+    steps = iter([3, 6])
+    for total in steps:
+        # The schedule depends on the length; a flat one lets a shorter run be the first part of a longer.
+        flat = replace(config.optimizer, total_steps=total, decay_share=0.0)
+        train(replace(broken, optimizer=flat), resume=total == 6)
+    whole = replace(config, optimizer=replace(config.optimizer, decay_share=0.0))
+    train(replace(whole, run=replace(config.run, out=str(tmp_path / "whole"))))
+    one, other = (
+        np.loadtxt(tmp_path / name / "log.csv", delimiter=",", skiprows=1, usecols=(0, 4, 5, 6))
+        for name in ("broken", "whole")
+    )
+    np.testing.assert_array_equal(one[-3:], other[-3:])
+    assert weights
+
+
+def test_training_lowers_the_loss(config, tmp_path):
+    longer = replace(config.optimizer, total_steps=30, name="adamw")
+    run = replace(config.run, eval_steps=10, out=str(tmp_path / "longer"))
+    train(replace(config, optimizer=longer, run=run))
+    losses = np.loadtxt(tmp_path / "longer" / "log.csv", delimiter=",", skiprows=1, usecols=4)
+    assert losses[-5:].mean() < 0.8 * losses[:3].mean()
+
+
+def test_recipe_is_read():
+    config = build(DenoiserConfig, read_settings(RECIPE), str(RECIPE))
+    assert config.shape.bands == 32
+    assert len(config.data.sources) > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("size=large", "size: expected one of"),
+        ("network.gru=0", "network: "),
+        ("network.width=3", "unknown setting 'width'"),
+        ("sample_rate=44100", "44100"),
+        ("sample_rate=48000", "room_probability"),
+        ("run.batch=0", "must be 1 or more"),
+        ("mix.seconds=0.1", "mix: seconds"),
+        ("data.root=nowhere", "no such data folder"),
+        ("task=dancing", "accepted are recognizer, denoiser"),
+    ],
+)
+def test_wrong_settings_are_refused(change, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        start(RECIPE, ("run.out=" + str(tmp_path), change))
