@@ -145,8 +145,9 @@ def spans_of_path(
     starts = spoken[bounds[:-1]]
     ends = spoken[bounds[1:] - 1] + 1
     sums = np.add.reduceat(log_probs[spoken, labels[path[spoken]]], bounds[:-1], dtype=np.float64)
-    confidence = np.minimum(np.exp(sums / (ends - starts)), 1.0)
-    columns = zip(labels.tolist(), starts.tolist(), ends.tolist(), confidence.tolist(), strict=True)
+    means = (sums / (ends - starts)).tolist()
+    confidence = [min(math.exp(mean), 1.0) for mean in means]  # numpy's last bit depends on where arrays lie
+    columns = zip(labels.tolist(), starts.tolist(), ends.tolist(), confidence, strict=True)
     return tuple(TokenSpan(*column) for column in columns)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,7 +33,8 @@ class Calibration:
         """A calibrated confidence in [0, 1]."""
         if self == Calibration():
             return confidence
-        return float(_sigmoid(self.slope * _log_odds(np.array([confidence])) + self.shift)[0])
+        inside = min(max(confidence, EDGE), 1 - EDGE)
+        return 1 / (1 + math.exp(-self.slope * math.log(inside / (1 - inside)) - self.shift))
 
 
 class Bin(NamedTuple):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr import cli_denoise, cli_evaluate, cli_transcribe
+from asr.cli_models import models_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
-models_app = typer.Typer(help="Acoustic models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
 phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
@@ -220,13 +220,3 @@ def check_phrases(
         tokenizer = Tokenizer(model_folder(model) / TOKENIZER_FILE)
         rows = check(file, tokenizer.encode, tokenizer.pieces, pronouncer=Pronouncer.load())
         typer.echo(format_check(rows))
-
-
-@models_app.command("list")
-def list_models() -> None:
-    """Print the shipped models."""
-    with told():
-        from asr.recognizer import pretrained_names
-
-        for name in pretrained_names():
-            typer.echo(name)

@@ -11,6 +11,12 @@ CACHE_VARIABLE = "ONOMA_CACHE"
 """Environment variable that names the folder of fetched files."""
 
 
+FOLDER_VARIABLE = "ONOMA_HUGGINGFACE"
+"""Environment variable that names the folder of a Hugging Face encoder."""
+WEIGHTS = "model.safetensors"
+"""Its weights."""
+
+
 class EncoderFileError(ValueError):
     """A pretrained encoder that is missing, damaged, or another than the model was trained on."""
 
@@ -81,27 +87,46 @@ def cached_path(file: EncoderFile) -> Path:
     return cache_folder() / f"{file.name}-{file.sha256[:8]}.onnx"
 
 
-def find_encoder(name: str, sha256: str, path: Path | None = None) -> Path:
+def find_encoder(file: EncoderFile, sha256: str, path: Path | None = None) -> Path:
     """The file of an encoder: `path`, else the one its environment variable names, else the user's cache.
 
     Raises:
         EncoderFileError: there is none, or the one found is not the `sha256` that the model was trained on.
     """
-    file = known(name)
-    named = path or (Path(value) if (value := os.environ.get(file.variable)) else None)
+    variable = os.environ.get(file.variable)
+    named = path or (Path(variable) if variable else None)
     found = named or cached_path(file)
+    command = f"onoma models fetch {file.name}"
     if not found.is_file():
-        where = f"{found}: no such file for the encoder {name}" if named else f"the encoder {name} is missing"
-        raise EncoderFileError(
-            f"{where}; run: onoma models fetch {name} (or set {file.variable} to the file)"
-        )
-    if (digest := sha256_of(found)) != sha256:
-        hint = f"unset {file.variable} and run" if named else "run"
-        raise EncoderFileError(
-            f"{found}: sha256 {digest[:12]}..., and the model needs {name} with {sha256[:12]}...; "
-            f"{hint}: onoma models fetch {name}"
-        )
+        where = f"{found}: no such file" if named else f"the encoder {file.name} is missing"
+        raise EncoderFileError(f"{where}; run: {command} (or set {file.variable} to the file)")
+    prove(found, sha256, f"unset {file.variable} and run: {command}" if variable else f"run: {command}")
     return found
+
+
+def find_folder(path: Path | None = None) -> Path:
+    """The folder of a Hugging Face encoder: `path`, else the one that $ONOMA_HUGGINGFACE names.
+
+    Raises:
+        EncoderFileError: neither is given, or the folder lacks a file.
+    """
+    folder = path or Path(os.environ.get(FOLDER_VARIABLE, ""))
+    needed = ("config.json", WEIGHTS)
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        where = f"{folder}: no {missing[0]} in it" if path or FOLDER_VARIABLE in os.environ else "not given"
+        raise EncoderFileError(
+            f"the folder of the Hugging Face encoder: {where}; set {FOLDER_VARIABLE} to one with "
+            f"{' and '.join(needed)}"
+        )
+    return folder
+
+
+def prove(file: Path, sha256: str, remedy: str) -> None:
+    """Raise `EncoderFileError` with the remedy unless the file has this SHA-256."""
+    if (digest := sha256_of(file)) != sha256:
+        raise EncoderFileError(
+            f"{file}: sha256 {digest[:12]}..., and the model was trained on {sha256[:12]}...; {remedy}"
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -6,6 +6,7 @@ without a mask would otherwise let the padding of a batch into the states.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asr.encoder_files import find_encoder, known
+from asr.encoder_files import WEIGHTS, find_encoder, find_folder, known, prove, sha256_of
 from asr.features import SAMPLE_RATE, FeatureError, Frontend, LogMel, LogMelConfig
 
 Samples = NDArray[np.float32]
 States = NDArray[np.float32]
+WHISPER_FRAME = 320
+"""Samples of a frame of Whisper's encoder."""
 
 
 class FrontendError(ValueError):
@@ -109,7 +112,7 @@ class MoonshineEncoder(PretrainedEncoder):
     """Samples that the convolutions need for a frame; shorter utterances are continued with silence."""
 
     def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
-        file = find_encoder(config.encoder, config.sha256, path)
+        file = find_encoder(known(config.encoder), config.sha256, path)
         self._session = onnx_session(file.read_bytes(), str(file))
 
     def states(self, samples: Samples) -> States:
@@ -134,35 +137,108 @@ class WhisperEncoder(PretrainedEncoder):
     positions = "embed_positions.weight"
 
     def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
-        file = find_encoder(config.encoder, config.sha256, path)
+        file = find_encoder(known(config.encoder), config.sha256, path)
         freed = file.read_bytes() + declared_as_input(self.positions, self.dim)
         self._session = onnx_session(freed, str(file))
-        self._table = whisper_positions(self.longest // 320, self.dim)
-        self._mel = torchaudio.transforms.MelSpectrogram(
-            SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=80, mel_scale="slaney", norm="slaney"
-        )
+        self._table = whisper_positions(self.longest // WHISPER_FRAME, self.dim)
+        self._mel = WhisperMel(80)
 
     def states(self, samples: Samples) -> States:
         """`(N,)` samples to `(T, 512)`, T = ceil(N / 320)."""
-        pieces = [samples[at : at + self.longest] for at in range(0, max(len(samples), 1), self.longest)]
-        found: States = np.concatenate([self._piece(piece) for piece in pieces])
+        found: States = np.concatenate([self._piece(piece) for piece in pieces(samples, self.longest)])
         return found
 
     def _piece(self, samples: Samples) -> States:
-        frames = max(1, -(-len(samples) // 320))
+        frames = max(1, -(-len(samples) // WHISPER_FRAME))
         given = {
-            "input_features": self._log_mel(np.pad(samples, (0, 320 * frames - len(samples)))),
+            "input_features": self._mel(samples, 2 * frames).numpy(),
             self.positions: self._table[:frames],
         }
         found: States = self._session.run(["last_hidden_state"], given)[0][0]
         return found
 
-    def _log_mel(self, samples: Samples) -> NDArray[np.float32]:
-        """`(1, 80, N / 160)`, as Whisper was trained on: log10, no lower than 8 below the loudest."""
-        power = self._mel(torch.from_numpy(samples))[:, : len(samples) // 160]
-        levels = power.clamp(min=1e-10).log10()
-        features = (levels.clamp(min=float(levels.max()) - 8.0) + 4.0) / 4.0
-        return np.asarray(features[None].numpy(), np.float32)
+
+class HuggingFaceEncoder(PretrainedEncoder):
+    """A folder of `transformers` with wav2vec 2.0, HuBERT, WavLM or Whisper, in float32."""
+
+    def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
+        folder = find_folder(path)
+        prove(folder / WEIGHTS, config.sha256, "give the folder that the model was trained on")
+        self._load(folder)
+
+    def _load(self, folder: Path) -> None:
+        try:
+            from transformers import AutoModel
+        except ModuleNotFoundError as error:
+            raise FrontendError(
+                f"{folder}: transformers is needed to run it; pip install 'onoma[huggingface]'"
+            ) from error
+        try:
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        except (OSError, ValueError, KeyError) as error:
+            raise FrontendError(f"{folder}: not an encoder ({str(error).splitlines()[0]})") from error
+        shape = model.config
+        self._mel = WhisperMel(shape.num_mel_bins) if shape.model_type == "whisper" else None
+        self._model = model.encoder if self._mel else model
+        self.dim = shape.d_model if self._mel else shape.hidden_size
+        self._frame = WHISPER_FRAME if self._mel else int(np.prod(shape.conv_stride))
+        self.frame_rate = SAMPLE_RATE / self._frame
+        self._normalize = _normalizes(folder)
+
+    @torch.no_grad()
+    def states(self, samples: Samples) -> States:
+        """`(N,)` samples to `(T, D)` at the rate of the encoder."""
+        if self._mel:
+            longest = self._model.config.max_source_positions
+            parts = pieces(samples, longest * WHISPER_FRAME)
+            found: States = np.concatenate([self._whisper(part, longest) for part in parts])
+            return found
+        sound = torch.from_numpy(np.pad(samples, (0, max(0, 2 * self._frame - len(samples)))))
+        if self._normalize:
+            sound = (sound - sound.mean()) / (sound.var(correction=0) + 1e-7).sqrt()
+        states: States = self._model(sound[None]).last_hidden_state[0].numpy()
+        return states
+
+    def _whisper(self, samples: Samples, longest: int) -> States:
+        """The states of the real frames; this class of `transformers` demands the full window."""
+        assert self._mel is not None
+        states = self._model(self._mel(samples, 2 * longest)).last_hidden_state[0]
+        found: States = states[: max(1, -(-len(samples) // WHISPER_FRAME))].numpy()
+        return found
+
+
+def huggingface_config(folder: Path) -> PretrainedConfig:
+    """The configuration of a model on the encoder in `folder`. Raises `EncoderFileError`, `FrontendError`."""
+    encoder = HuggingFaceEncoder.__new__(HuggingFaceEncoder)
+    digest = sha256_of(find_folder(folder) / WEIGHTS)
+    encoder._load(folder)
+    return PretrainedConfig("huggingface", digest, encoder.dim, encoder.frame_rate)
+
+
+def _normalizes(folder: Path) -> bool:
+    """Whether the encoder was trained on samples of mean 0 and deviation 1 an utterance."""
+    file = folder / "preprocessor_config.json"
+    return bool(json.loads(file.read_text()).get("do_normalize", True)) if file.is_file() else True
+
+
+class WhisperMel:
+    """The features that Whisper was trained on: log10 mel power, no lower than 8 below the loudest."""
+
+    def __init__(self, bands: int) -> None:
+        self._mel = torchaudio.transforms.MelSpectrogram(
+            SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=bands, mel_scale="slaney", norm="slaney"
+        )
+
+    def __call__(self, samples: Samples, frames: int) -> Tensor:
+        """`(N,)` samples, continued with silence, to `(1, bands, frames)`, 10 ms each."""
+        sound = torch.from_numpy(np.pad(samples, (0, 160 * frames - len(samples))))
+        levels = self._mel(sound)[:, :frames].clamp(min=1e-10).log10()
+        return ((levels.clamp(min=float(levels.max()) - 8.0) + 4.0) / 4.0)[None]
+
+
+def pieces(samples: Samples, longest: int) -> list[Samples]:
+    """The samples cut into pieces of `longest`, the last one shorter."""
+    return [samples[at : at + longest] for at in range(0, max(len(samples), 1), longest)]
 
 
 def whisper_positions(frames: int, dim: int) -> NDArray[np.float32]:
@@ -221,5 +297,9 @@ def onnx_session(model: bytes, name: str) -> Any:
         raise FrontendError(f"{name}: not an encoder ({str(error).splitlines()[0]})") from error
 
 
-ENCODERS: dict[str, type[Any]] = {"moonshine-tiny": MoonshineEncoder, "whisper-base": WhisperEncoder}
+ENCODERS: dict[str, type[Any]] = {
+    "moonshine-tiny": MoonshineEncoder,
+    "whisper-base": WhisperEncoder,
+    "huggingface": HuggingFaceEncoder,
+}
 """What runs each encoder."""

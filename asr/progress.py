@@ -69,6 +69,21 @@ def step_progress(
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def byte_progress(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that is told the bytes done and in all; a bar on standard error shows them."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def _ignore(_done: float) -> None:
     pass
 

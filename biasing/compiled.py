@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -10,6 +14,8 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _njit: Any = numba.njit  # its types do not know the options that leave wrappers out
+_ROOMS = ("asr", "biasing", "lm")
+_IMPORT = re.compile(r"^(?:from\s+([\w.]+)\s+import\b\s*(\([^)]*\)|.*)|import\s+([\w.]+))", re.MULTILINE)
 
 
 def compiled(function: Function) -> Function:
@@ -17,12 +23,16 @@ def compiled(function: Function) -> Function:
 
     The machine code is cached beside the source file, or in the user's cache folder where the installation is
     read-only, or in the folder that the environment variable NUMBA_CACHE_DIR names. Where none of them can be
-    written the function works all the same and is compiled again by every process.
+    written the function works all the same and is compiled again by every process. Code that was made of
+    other sources is not used, whichever of the modules it was made of has changed.
     """
     try:
         jitted = _njit(function, cache=True, nogil=True, no_cfunc_wrapper=True)
     except RuntimeError:  # numba: "no locator available": nowhere to write
-        jitted = _njit(function, nogil=True, no_cfunc_wrapper=True)
+        return cast(Function, _njit(function, nogil=True, no_cfunc_wrapper=True))
+    kept = getattr(getattr(jitted, "_cache", None), "_cache_file", None)
+    if kept is not None:
+        kept._source_stamp = (kept._source_stamp, _digest(function.__module__))
     return cast(Function, jitted)
 
 
@@ -31,5 +41,29 @@ def compiled_part(function: Function) -> Function:
 
     It has no wrapper for Python and no cache of its own, which nearly halves the time to compile.
     """
-    part = _njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    return cast(Function, part)
+    return cast(Function, _njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True))
+
+
+def _digest(module: str) -> str:
+    """A hash of the source of a module and of all modules of the rooms, and its own, that it imports.
+
+    numba itself looks at the file of the function alone, and would keep the machine code of parts in others.
+    """
+    rooms = {*_ROOMS, module.partition(".")[0]}
+    found, waiting = dict[str, bytes](), [module]
+    while waiting:
+        name = waiting.pop()
+        path = getattr(sys.modules.get(name), "__file__", None)
+        if name in found or name.partition(".")[0] not in rooms or path is None:
+            continue
+        found[name] = Path(path).read_bytes()
+        waiting += _imported(found[name].decode("utf-8"))
+    return hashlib.sha256(b"".join(found[name] for name in sorted(found))).hexdigest()
+
+
+def _imported(source: str) -> Iterator[str]:
+    """Names of what may be modules in the import statements of a module; there are no relative ones."""
+    for package, names, module in _IMPORT.findall(source):
+        yield package or module
+        for name in re.findall(r"\w+", names):
+            yield f"{package}.{name}"

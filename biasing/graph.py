@@ -1,10 +1,8 @@
-"""Graphs of phrases: the automaton built from a phrase list, kept by content, walked in plain Python."""
+"""Graphs of phrases: the automaton built from a phrase list, walked in plain Python."""
 
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biasing.automaton import END, GraphArrays, Rule, continuations, step
-from biasing.phrases import Entry, PhraseList
+from biasing.phrases import Entry
 from biasing.trie import NONE, ROOT, failure_links, largest_below, longest_ends, make_trie, paid_in_advance
 
 Int64 = NDArray[np.int64]
@@ -25,7 +23,6 @@ __all__ = [
     "BoostOptions",
     "ContextGraph",
     "GraphArrays",
-    "GraphCache",
     "GraphError",
     "Match",
     "Spelled",
@@ -145,34 +142,6 @@ class ContextGraph:
             if over and ends != ROOT:
                 found.append(Match(int(graph.entry[ends]), place - int(graph.depth[ends]), place, locked))
         return found
-
-
-class GraphCache:
-    """Graphs by the content of their phrase lists, the latest `size` ones; may be shared by threads."""
-
-    def __init__(
-        self,
-        segment: Callable[[str], Iterable[Sequence[int]]],
-        pieces: Sequence[str],
-        options: BoostOptions | None = None,
-        size: int = 16,
-    ) -> None:
-        """Prepare for one tokenizer; see `graph_of`."""
-        self._segment, self._pieces, self._options, self._size = segment, pieces, options, size
-        self._graphs: OrderedDict[str, ContextGraph] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, phrases: PhraseList) -> ContextGraph:
-        """Return the graph of `phrases`, built if none of the latest lists had the same effect."""
-        with self._lock:
-            graph = self._graphs.get(phrases.digest)
-            if graph is None:
-                graph = graph_of(phrases, self._segment, self._pieces, self._options)
-                self._graphs[phrases.digest] = graph
-            self._graphs.move_to_end(phrases.digest)
-            if len(self._graphs) > self._size:
-                self._graphs.popitem(last=False)
-        return graph
 
 
 def graph_of(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.audio import stream_audio
-from asr.decoding import DECODING_FILE, LM_FILE
+from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE
 from asr.features import SAMPLE_RATE
 from asr.files import OutputError
 from asr.model import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
@@ -19,7 +19,7 @@ from asr.recognizer import Acoustics, Recognizer
 from asr.segmenter import segments
 
 ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
-DECODING_FILES = (LM_FILE, DECODING_FILE)
+DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE)
 
 
 @dataclass(frozen=True)

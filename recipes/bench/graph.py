@@ -21,7 +21,7 @@ import numpy as np
 from asr.compiled import compiled, compiled_part
 from asr.tokenizer import Tokenizer
 from biasing import automaton
-from biasing.graph import ContextGraph, GraphCache, Spelled, build_graph, graph_of
+from biasing.graph import ContextGraph, Spelled, build_graph, graph_of
 from biasing.phrases import PhraseList, make_phrases
 from lm.text import open_text
 
@@ -35,7 +35,6 @@ COLUMNS = (
     "encode and build, ms",
     "build alone, ms",
     "built a second",
-    "from cache, ms",
     "graph, MB",
     "peak while building, MB",
     "step in Python, µs",
@@ -97,14 +96,11 @@ def measure(lines: Sequence[str], tokenizer: Tokenizer) -> str:
     read = best_seconds(lambda: make_phrases(lines))
     build = best_seconds(lambda: build_graph(spelled, tokenizer.pieces))
     whole = best_seconds(lambda: graph_of(phrases, segment, tokenizer.pieces))
-    cache = GraphCache(segment, tokenizer.pieces)
-    cache.get(phrases)
-    again = best_seconds(lambda: cache.get(phrases))
     peak = peak_megabytes(lambda: build_graph(spelled, tokenizer.pieces))
     python, machine = step_seconds(graph, some_speech(phrases, tokenizer))
     return (
         f"| {len(phrases)} | {len(graph.arrays.token)} | {1e3 * read:.0f} | {1e3 * whole:.0f} | "
-        f"{1e3 * build:.0f} | {len(phrases) / build:.0f} | {1e3 * again:.3f} | {graph.nbytes / 1e6:.1f} | "
+        f"{1e3 * build:.0f} | {len(phrases) / build:.0f} | {graph.nbytes / 1e6:.1f} | "
         f"{peak:.1f} | {1e6 * python:.2f} | {1e9 * machine:.0f} |"
     )
 

@@ -26,7 +26,7 @@ import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding import LM_FILE
+from asr.decoding import LM_FILE, find_lm
 from asr.recognizer import Recognizer, model_folder
 from asr.search import BeamSearch, Hypothesis, Scorer, SearchOptions, greedy
 from lm.ngram import LMOptions, NGram, WordScorer
@@ -172,7 +172,8 @@ def main() -> None:
         heard = hear(recognizer, "dev", arguments.data)
         inputs, pieces = heard.log_probs, ["", *recognizer.tokenizer.pieces[1:]]
         references = [utterance.text for utterance in heard.utterances]
-        arguments.lm = model_folder(arguments.model) / LM_FILE
+        folder = model_folder(arguments.model)
+        arguments.lm = find_lm(folder) or folder / LM_FILE
     elif arguments.log_probs:
         inputs, pieces = load(arguments.log_probs)
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.align import TimedWord
-from asr.decoding import LM_FILE
+from asr.decoding import LM_FILE, find_lm
 from asr.evaluation.techniques import Technique
 from asr.recognizer import Acoustics, Recognizer
 from asr.search import BeamSearch, SearchOptions, greedy, words_from_tokens
@@ -39,7 +39,7 @@ def pyctcdecode(recognizer: Recognizer, folder: Path, weight: float) -> Techniqu
     from pyctcdecode.decoder import build_ctcdecoder
 
     logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
-    options, lm = recognizer.options, folder / LM_FILE
+    options, lm = recognizer.options, find_lm(folder) or folder / LM_FILE
     decoder: Any = build_ctcdecoder(
         ["", *recognizer.tokenizer.pieces[1:]],
         str(lm),

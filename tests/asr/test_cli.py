@@ -234,3 +234,53 @@ def test_the_module_runs_as_a_program(clips, model_folder, recognizer):
     assert done.stdout == recognizer.transcribe(clips / "one.wav").text + "\n"
     assert "clips/broken.wav: not an audio file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_phrases_are_taken_from_file_and_flags_and_told_of(clips, model_folder, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("Siobhan\t\t/SH IH V AO N/\n☃\nJoaquin\n", encoding="utf-8")
+    given = [
+        "transcribe",
+        clips / "one.wav",
+        "--model",
+        model_folder,
+        "--phrases",
+        names,
+        "--phrase",
+        "Keswick",
+    ]
+    plain = onoma("transcribe", clips / "one.wav", "--model", model_folder)
+    result = onoma(*given, "-v")
+    assert result.exit_code == 0, result.output
+    assert "phrase 2 '☃' is left out" in result.stderr
+    assert " of 3 phrases never begun" in result.stderr
+    out = onoma(*given, "-f", "json", "-o", tmp_path / "out")
+    assert out.exit_code == 0, out.output
+    told = json.loads((tmp_path / "out" / "one.json").read_text())["bias"]
+    assert {*told["never"], *(one["phrase"] for one in told["phrases"])} == {"Siobhan", "Joaquin", "Keswick"}
+    nothing = onoma("transcribe", clips / "one.wav", "--model", model_folder, "--phrase", "☃")
+    assert nothing.stdout == plain.stdout
+    assert "no usable phrase" in nothing.stderr
+
+
+def test_greedy_says_what_of_the_phrases_still_acts(clips, model_folder):
+    result = onoma(
+        "transcribe", clips / "one.wav", "--model", model_folder, "--greedy", "--phrase", "Keswick"
+    )
+    assert result.exit_code == 0, result.output
+    assert "pronunciation lookup alone" in result.stderr
+
+
+def test_compare_prints_differences_alone(clips, model_folder):
+    result = onoma(
+        "transcribe", clips / "one.wav", "--model", model_folder, "--compare", "--phrase", "Keswick"
+    )
+    assert result.exit_code == 0, result.output
+    assert all(" s: " in line and " -> " in line for line in result.stdout.splitlines())
+
+
+def test_wrong_use_of_phrases(clips, tmp_path):
+    one = clips / "one.wav"
+    assert refused(onoma("transcribe", one, "--compare"), "needs --phrases or --phrase")
+    assert refused(onoma("transcribe", one, "--compare", "--phrase", "a", "-f", "srt"), "drop -o and -f")
+    assert refused(onoma("transcribe", one, "--phrases", tmp_path / "none.txt"), "none.txt", "cannot be read")

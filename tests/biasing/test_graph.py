@@ -10,7 +10,6 @@ from asr.compiled import compiled
 from biasing.graph import (
     END,
     BoostOptions,
-    GraphCache,
     GraphError,
     Spelled,
     build_graph,
@@ -316,22 +315,6 @@ def test_what_it_sounds_like_is_the_same_phrase_and_yields_to_own_words():
     graph = graph_of(phrases, two_ways, LETTERS)
     assert {match.nats for match in graph.walk(letters("bob o"))} == {8.0 * (4 / 5) ** 2}
     assert [match[:3] for match in graph.walk(letters("bob o"))] == [(0, 0, 4), (0, 4, 6)]
-
-
-def test_graphs_are_kept_by_content():
-    built = []
-
-    def segment(text):
-        built.append(text)
-        return by_letters(text)
-
-    cache = GraphCache(segment, LETTERS, size=2)
-    one = cache.get(make_phrases(["nova", "grid"]))
-    assert cache.get(make_phrases(["grid", "NOVA", "nova"])) is not one  # another display form
-    assert cache.get(make_phrases(["grid", "nova"])) is one
-    cache.get(make_phrases(["x"]))
-    assert cache.get(make_phrases(["grid", "nova"])) is one
-    assert built == ["grid", "nova", "grid", "nova", "x"]
 
 
 def test_spellings_that_cannot_be_found_are_refused():

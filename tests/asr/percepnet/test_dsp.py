@@ -6,7 +6,7 @@ import pytest
 from asr.compiled import compiled
 from asr.percepnet.analysis import Analysis, analyse, empty_analysis, new_analysis_state
 from asr.percepnet.bands import COMB_ORDER, LOOKAHEAD, FormatError, audio_format, band_weights
-from asr.percepnet.comb import comb, noise_power
+from asr.percepnet.comb import comb, noise_power, periods_ahead
 from asr.percepnet.fourier import irfft, make_fourier, rfft
 from asr.percepnet.synthesis import Shaping, new_synthesis_state, shape, synthesise
 from asr.percepnet.targets import analyse_signal, band_products
@@ -79,6 +79,12 @@ def analysed(form, signal, chunks=(1,)):
         analyse(form, state, part, rows[-1])
         done += len(part)
     return Analysis(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def white_coherence(form, period):
+    """Coherence of white noise with its comb output: they share the tap in the middle alone."""
+    weights = form.comb[: COMB_ORDER + 1 + periods_ahead(form.hop, period)]
+    return form.comb[COMB_ORDER] / np.sqrt((weights**2).sum())
 
 
 def glide(rate, low, high, seconds):
@@ -205,16 +211,19 @@ def test_comb_lets_through_the_stated_share_of_white_noise():
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_coherence_is_one_for_what_repeats_small_for_noise_and_has_no_scale(rate):
+def test_coherence_is_one_for_what_repeats_and_as_computed_for_noise_at_any_level(rate):
     form = audio_format(rate)
     generator = np.random.default_rng(6)
     buzz, noise = glide(rate, 100, 100, 0.5)[0], generator.normal(size=rate // 2)
     bands = slice(form.bands, 2 * form.bands)
     voiced = analyse_signal(form, buzz).features[20:40, bands]
     assert voiced[:, 2:6].min() > 0.99
-    random = analyse_signal(form, noise).features[:, bands]
+    found = analyse_signal(form, noise)
+    random = found.features[:, bands]
     assert np.abs(random).max() <= 1
-    assert random[20:40].mean() < 0.5 < voiced.mean()
+    expected = np.mean([white_coherence(form, period) for period in found.pitch[20:40, 0]])
+    assert random[20:40].mean() == pytest.approx(expected, abs=0.04)
+    assert expected + 0.05 < voiced.mean()
     scaled = analyse_signal(form, 100 * noise).features[:, bands]
     np.testing.assert_allclose(scaled, random, atol=1e-5)
 

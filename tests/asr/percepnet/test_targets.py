@@ -68,8 +68,10 @@ def test_a_wrong_pitch_is_not_given_strength():
     reference, found = analyse_signal(FORM, clean), analyse_signal(FORM, noisy)
     other = analyse_signal(FORM, noise_like(clean, 0, seed=1))
     wrong = found._replace(combed=other.combed)
-    assert make_targets(FORM, reference, wrong).strengths.mean() < 0.1
-    assert make_targets(FORM, reference, found).strengths.mean() > 0.3
+    # Above the last harmonic there is noise alone, whose coherences are as high as chance has it.
+    voiced = slice(0, np.searchsorted(FORM.edges, 24 * 110 / 50))
+    assert make_targets(FORM, reference, wrong).strengths[:, voiced].mean() < 0.1
+    assert make_targets(FORM, reference, found).strengths[:, voiced].mean() > 0.4
 
 
 def test_strength_solves_its_equation():

@@ -1,0 +1,64 @@
+"""Encoders with random weights, made for the tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr.encoder_files import sha256_of
+from asr.frontends import ENCODERS, PretrainedConfig
+
+
+def write_moonshine(file: Path, seed: int = 0) -> PretrainedConfig:
+    """One convolution with Moonshine's stride and a norm over time, as its first layers have."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    weight = np.random.default_rng(seed).normal(0, 0.05, (288, 1, 1024)).astype(np.float32)
+    nodes = [
+        helper.make_node("Unsqueeze", ["input_values", "one"], ["rows"]),
+        helper.make_node("Conv", ["rows", "weight"], ["seen"], strides=[384]),
+        helper.make_node("ReduceMean", ["seen"], ["mean"], axes=[2], keepdims=1),
+        helper.make_node("Sub", ["seen", "mean"], ["level"]),
+        helper.make_node("Add", ["level", "seen"], ["both"]),
+        helper.make_node("Transpose", ["both"], ["last_hidden_state"], perm=[0, 2, 1]),
+    ]
+    constants = {"weight": weight, "one": np.array([1])}
+    graph = helper.make_graph(
+        nodes,
+        "moonshine",
+        [helper.make_tensor_value_info("input_values", 1, ["batch", "samples"])],
+        [helper.make_tensor_value_info("last_hidden_state", 1, ["batch", "frames", 288])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return _written(helper, graph, file, "moonshine-tiny")
+
+
+def write_whisper(file: Path) -> PretrainedConfig:
+    """A convolution and a fixed table of 1500 positions, which demands 30 s as Whisper's graph does."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    from asr.frontends import whisper_positions
+
+    weight = np.random.default_rng(1).normal(0, 0.1, (512, 80, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["input_features", "weight"], ["seen"], strides=[2], pads=[1, 1]),
+        helper.make_node("Transpose", ["seen"], ["rows"], perm=[0, 2, 1]),
+        helper.make_node("Add", ["rows", "embed_positions.weight"], ["last_hidden_state"]),
+    ]
+    constants = {"weight": weight, "embed_positions.weight": whisper_positions(1500, 512)}
+    graph = helper.make_graph(
+        nodes,
+        "whisper",
+        [helper.make_tensor_value_info("input_features", 1, ["batch", 80, "frames"])],
+        [helper.make_tensor_value_info("last_hidden_state", 1, ["batch", "half", 512])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return _written(helper, graph, file, "whisper-base")
+
+
+def _written(helper, graph, file: Path, name: str) -> PretrainedConfig:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    file.write_bytes(model.SerializeToString())
+    return PretrainedConfig(name, sha256_of(file), ENCODERS[name].dim, ENCODERS[name].frame_rate)
