@@ -177,8 +177,11 @@ def infer(
         _recur(weights.grus[1], skip[a:b], state.hidden[1], work, skip[b:c])
         _recur(weights.grus[2], skip[b:c], state.hidden[2], work, skip[c:d])
         _recur(weights.grus[3], skip[c:d], state.hidden[3], work, skip[d:])
-        state.strength_in[:units] = skip[c:d]
-        state.strength_in[units:] = skip[:conv]
+        # Loops: compiling the assignment of one slice to another takes seconds.
+        for n in range(units):
+            state.strength_in[n] = skip[c + n]
+        for n in range(conv):
+            state.strength_in[units + n] = skip[n]
         _recur(weights.grus[4], state.strength_in, state.hidden[4], work, state.strength_out)
         _head(weights.gain_head, skip, work[0], gains[i])
         _head(weights.strength_head, state.strength_out, work[0], strengths[i])
