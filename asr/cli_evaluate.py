@@ -15,49 +15,57 @@ if TYPE_CHECKING:
 DEFAULT_SIZES = "0,100,500,1000,2000"
 EPILOG = "Example: onoma evaluate calls.jsonl --phrases names.txt -o evaluation"
 
+Manifest = Annotated[Path, typer.Argument(help="Recordings and what is said in them, a JSON object a line.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")]
+Phrases = Annotated[Path | None, typer.Option("--phrases", help="Phrase file: one list for all recordings.")]
+Lists = Annotated[
+    Path | None,
+    typer.Option("--lists", help="A list for each: id, text, JSON rare words, JSON list, between tabs."),
+]
+ListSizes = Annotated[
+    str | None,
+    typer.Option(
+        "--list-sizes", help=f"Draw a list for each, of so many distractors [default: {DEFAULT_SIZES}]."
+    ),
+]
+Techniques = Annotated[
+    str | None,
+    typer.Option("--techniques", help="Comma-separated [default: all single ones, and joint]."),
+]
+Absent = Annotated[
+    Path | None,
+    typer.Option("--absent", help="Manifest of other recordings; those without any phrase show mistakes."),
+]
+Common = Annotated[
+    Path | None, typer.Option("--common", help="Common words, one a line [default: the model's 5000].")
+]
+Distractors = Annotated[
+    Path | None,
+    typer.Option("--distractors", help="Phrases to draw from [default: the model's rare words]."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Draws the same lists again.")]
+Model = Annotated[str, typer.Option("--model", help="Shipped model or model folder.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Folder for what need not be done twice [default: OUT/cache]."),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+
 
 def evaluate(
-    manifest: Annotated[
-        Path, typer.Argument(help="Recordings and what is said in them, a JSON object a line.")
-    ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")],
-    phrases: Annotated[
-        Path | None, typer.Option("--phrases", help="Phrase file: one list for all recordings.")
-    ] = None,
-    lists: Annotated[
-        Path | None,
-        typer.Option("--lists", help="A list for each: id, text, JSON rare words, JSON list, between tabs."),
-    ] = None,
-    list_sizes: Annotated[
-        str | None,
-        typer.Option(
-            "--list-sizes", help=f"Draw a list for each, of so many distractors [default: {DEFAULT_SIZES}]."
-        ),
-    ] = None,
-    techniques: Annotated[
-        str | None,
-        typer.Option("--techniques", help="Comma-separated [default: all single ones, and joint]."),
-    ] = None,
-    absent: Annotated[
-        Path | None,
-        typer.Option(
-            "--absent", help="Manifest of other recordings; those without any phrase show mistakes."
-        ),
-    ] = None,
-    common: Annotated[
-        Path | None, typer.Option("--common", help="Common words, one a line [default: the model's 5000].")
-    ] = None,
-    distractors: Annotated[
-        Path | None,
-        typer.Option("--distractors", help="Phrases to draw from [default: the model's rare words]."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Draws the same lists again.")] = 0,
-    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
-    cache: Annotated[
-        Path | None,
-        typer.Option("--cache", help="Folder for what need not be done twice [default: OUT/cache]."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")] = False,
+    manifest: Manifest,
+    out: Out,
+    phrases: Phrases = None,
+    lists: Lists = None,
+    list_sizes: ListSizes = None,
+    techniques: Techniques = None,
+    absent: Absent = None,
+    common: Common = None,
+    distractors: Distractors = None,
+    seed: Seed = 0,
+    model: Model = "base-en",
+    cache: Cache = None,
+    quiet: Quiet = False,
 ) -> None:
     """Recognize a manifest with and without phrases, and report what each technique is worth.
 

@@ -34,42 +34,53 @@ class _Wish:
     verbose: bool
 
 
+Audio = Annotated[
+    list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
+]
+PhraseFile = Annotated[
+    Path | None, typer.Option("--phrases", help="File of names and terms to expect, one a line.")
+]
+OnePhrase = Annotated[
+    list[str] | None, typer.Option("--phrase", help="One name or term to expect; may be repeated.")
+]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
+]
+Formats = Annotated[
+    str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
+]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
+]
+Model = Annotated[str, typer.Option("--model", help="Shipped model or model folder.")]
+Beam = Annotated[int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")]
+Greedy = Annotated[
+    bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
+]
+LanguageModel = Annotated[
+    bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
+]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")]
+
+
 def transcribe(
-    audio: Annotated[
-        list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
-    ],
-    phrases: Annotated[
-        Path | None,
-        typer.Option("--phrases", help="File of names and terms to expect, one a line; see the manual."),
-    ] = None,
-    phrase: Annotated[
-        list[str] | None, typer.Option("--phrase", help="One name or term to expect; may be repeated.")
-    ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
-    ] = False,
-    formats: Annotated[
-        str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
-    ] = "txt",
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
-    ] = None,
-    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
-    beam: Annotated[
-        int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")
-    ] = None,
-    greedy: Annotated[
-        bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
-    ] = False,
-    lm: Annotated[
-        bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")] = False,
+    audio: Audio,
+    phrases: PhraseFile = None,
+    phrase: OnePhrase = None,
+    compare: Compare = False,
+    formats: Formats = "txt",
+    out: Out = None,
+    model: Model = "base-en",
+    beam: Beam = None,
+    greedy: Greedy = False,
+    lm: LanguageModel = None,
+    recursive: Recursive = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Turn recordings into text.
 

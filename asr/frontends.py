@@ -232,7 +232,7 @@ class WhisperMel:
     def __call__(self, samples: Samples, frames: int) -> Tensor:
         """`(N,)` samples, continued with silence, to `(1, bands, frames)`, 10 ms each."""
         sound = torch.from_numpy(np.pad(samples, (0, 160 * frames - len(samples))))
-        levels = self._mel(sound)[:, :frames].clamp(min=1e-10).log10()
+        levels: Tensor = self._mel(sound)[:, :frames].clamp(min=1e-10).log10()
         return ((levels.clamp(min=float(levels.max()) - 8.0) + 4.0) / 4.0)[None]
 
 

@@ -29,7 +29,8 @@ class BiasOptions:
         segmentations: ways to cut each spelling into sub-words that are listened for.
         n_best: readings that are rescored, and among which a report looks for phrases that lost.
         boost: constants of the boosting.
-        unigram: constants of the class.
+        unigram: constants of the class. It may pay half of what the boosting does: what both give for one
+            phrase is limited by the sum of the two.
         phonetic: constants of rescoring and veto.
         pronunciation: constants of the lookup.
     """
@@ -43,7 +44,7 @@ class BiasOptions:
     segmentations: int = 1
     n_best: int = 10
     boost: BoostOptions = field(default_factory=BoostOptions)
-    unigram: ClassOptions = field(default_factory=ClassOptions)
+    unigram: ClassOptions = field(default_factory=lambda: ClassOptions(most=4.0))
     phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)
     pronunciation: LookupOptions = field(default_factory=LookupOptions)
 

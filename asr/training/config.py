@@ -114,7 +114,7 @@ class LossConfig:
     attention: float = 0.0
     """Weight of an attention decoder's cross-entropy, added; 0 leaves the decoder out."""
     teacher: float = 0.0
-    """Weight of the squared distance to a pretrained encoder's states (`data.teacher`), added; 0: left out."""
+    """Weight of the squared distance to a teacher's states (`data.teacher`), added; 0 leaves it out."""
 
 
 @dataclass(frozen=True)

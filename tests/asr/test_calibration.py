@@ -1,5 +1,7 @@
 """Calibration: the map that made the labels is found, order is kept, a perfect one has no error."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_the_map_behind_the_labels_is_found(truth):
 
 def test_a_map_keeps_the_order_and_stays_within_bounds():
     mapped = [Calibration(0.7, -1.5)(c) for c in np.linspace(0, 1, 50)]
-    assert all(0 < low <= high < 1 for low, high in zip(mapped, mapped[1:], strict=False))
+    assert all(0 < low <= high < 1 for low, high in itertools.pairwise(mapped))
 
 
 def test_calibrating_lowers_the_error():

@@ -108,9 +108,9 @@ def test_flags_reach_the_decoder(clips, model_folder, monkeypatch):
     seen = []
     transcribe = Recognizer.transcribe
 
-    def spy(self, audio, options=None, on_progress=None):
+    def spy(self, audio, phrases=None, options=None, **rest):
         seen.append(options)
-        return transcribe(self, audio, options, on_progress)
+        return transcribe(self, audio, phrases, options, **rest)
 
     monkeypatch.setattr(Recognizer, "transcribe", spy)
     for flags in (["--greedy"], ["--beam", "2", "--no-lm"], []):
