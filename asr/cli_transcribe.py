@@ -137,9 +137,7 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
     with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
 
         def hear(audio: str) -> Result:
-            return recognizer.transcribe(
-                audio, phrases, options, compare=wish.compare, on_progress=on_progress(audio)
-            )
+            return recognizer.transcribe(audio, phrases, options, on_progress=on_progress(audio))
 
         failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
     if failures and len(jobs) > 1:

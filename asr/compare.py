@@ -35,10 +35,10 @@ def differences(result: Result) -> list[Difference]:
     Words that differ in upper and lower case alone are the same.
 
     Raises:
-        ResultError: the recording was not heard without the phrases too.
+        ResultError: there were no phrases.
     """
-    if not isinstance(result.bias, BiasReport) or result.bias.plain_text is None:
-        raise ResultError("not compared: transcribe with phrases and compare=True")
+    if not isinstance(result.bias, BiasReport):
+        raise ResultError("there is nothing to compare with: transcribe with phrases")
     plain, ours = result.bias.plain_text.split(), result.words
     pairs = align([word.lower() for word in plain], [word.text.lower() for word in ours])
     found, end = [], 0.0

@@ -54,12 +54,12 @@ class Heard:
     Attributes:
         words: the transcript.
         events: where phrases were in it, or in readings that lost.
-        plain: what is heard without the list; None where no phrase made it necessary to look.
+        plain: what is heard without the list.
     """
 
     words: tuple[PhraseWord, ...] = ()
     events: tuple[Event, ...] = ()
-    plain: tuple[TimedWord, ...] | None = None
+    plain: tuple[TimedWord, ...] = ()
 
 
 def plainly_heard(words: Iterable[TimedWord]) -> Heard:
@@ -93,26 +93,30 @@ class PhraseDecoder:
         self._bias = prepared.tools.bias
         self._graph = prepared.graph if self._bias.boosting else None
 
-    def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs, compare: bool = False) -> Heard:
+    def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs) -> Heard:
         """The words of one utterance, and what became of the phrases in it.
+
+        Where no phrase is heard the words are those that are heard without the list, to the letter: phrases
+        that come near push other readings out of the beam, and a list must do no harm where it has no part.
 
         Args:
             log_probs: (T, V) of the sub-words.
             phone_log_probs: (T, 40) of the phones.
-            compare: hear it without the list in any case.
         """
         readings = self._biased.readings(log_probs, self._graph)
         if not readings[0].tokens:
-            return Heard(plain=())
+            return Heard()
         sound = _Sound(log_probs, phone_frames(phone_log_probs))
         if self._bias.rescoring:
             readings = self._rescored(readings, sound)
+        plain = self._read(self._plain, self._plain.readings(log_probs)[0], sound)
         best = self._read(self._biased, readings[0], sound)
         found = self.prepared.finder.find(best.texts)
-        events = self._nearly(readings[1:], best, sound)
-        items, plain = [_Item(word) for word in best.words], None
-        if found or compare:
-            plain = self._read(self._plain, self._plain.readings(log_probs)[0], sound)
+        if not found and not self._discouraged(plain):
+            best = plain
+        events = self._nearly(readings, best, sound)
+        items = [_Item(word) for word in best.words]
+        if found:
             verdicts = self._judged(best, found, plain, sound)
             events += self._chosen(readings[0], best, found, plain, verdicts, sound)
             items = without_vetoed(
@@ -121,7 +125,12 @@ class PhraseDecoder:
         if self._bias.lookup:
             items, looked_up = self._looked_up(items, sound)
             events += looked_up
-        return Heard(self._shown(items), tuple(events), plain.words if plain is not None else None)
+        return Heard(self._shown(items), tuple(events), plain.words)
+
+    def _discouraged(self, plain: Reading) -> bool:
+        """Whether a phrase of negative boost is heard without the list."""
+        found = self.prepared.finder.find(plain.texts)
+        return any((self.prepared.spelled[one.entry].boost or 0.0) < 0 for one in found)
 
     def _rescored(self, readings: list[Hypothesis], sound: _Sound) -> list[Hypothesis]:
         """The readings in the order that search and phones agree on; as they are where none has a phrase."""
@@ -129,8 +138,8 @@ class PhraseDecoder:
         if not any(self.prepared.finder.find(words) for words in texts):
             return readings
         scores = [reading.score for reading in readings]
-        found = rescore(texts, scores, sound.phones, self.prepared.book, self._bias.phonetic)
-        return [readings[rank] for rank in found.order]
+        order = rescore(texts, scores, sound.phones, self.prepared.book, self._bias.phonetic).order
+        return [readings[rank] for rank in order]
 
     def _read(self, decoder: Decoder, reading: Hypothesis, sound: _Sound) -> Reading:
         return Reading(reading.tokens, decoder.words(reading, sound.log_probs))

@@ -136,7 +136,6 @@ class Recognizer:
         phrases: Phrases | None = None,
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
-        compare: bool = False,
         on_progress: Progress | None = None,
     ) -> Result:
         """Transcribe a file, `-` for standard input, a binary file object, or an `(array, sample rate)` pair.
@@ -150,7 +149,6 @@ class Recognizer:
             options: how to decode; by default as was tuned for the model.
             bias: which ways of biasing are used, by default all; they need the beam search, the
                 pronunciation lookup excepted.
-            compare: hear everything without the phrases too, for `Result.bias.plain_text`.
             on_progress: hears the seconds done.
 
         Raises:
@@ -158,7 +156,7 @@ class Recognizer:
             PhraseError: the phrase file cannot be read.
         """
         given = None if phrases is None else phrase_list(phrases)
-        decode = self._decode_with(options or self.options, bias or BiasOptions(), given, compare)
+        decode = self._decode_with(options or self.options, bias or BiasOptions(), given)
         parts: list[_Part] = []
         done = 0.0
         for batch in _batches(segments(stream_audio(audio, SAMPLE_RATE))):
@@ -171,7 +169,7 @@ class Recognizer:
             if on_progress is not None:
                 on_progress(done)
         source = os.fspath(audio) if isinstance(audio, str | os.PathLike) else ""
-        told = None if given is None else _report(given, parts, compare)
+        told = None if given is None else _report(given, parts)
         return Result(tuple(_segments(parts)), done, audio=source, model=self.name, bias=told)
 
     def transcribe_many(
@@ -204,14 +202,14 @@ class Recognizer:
         return self._decoders.biased(phrases, options or self.options, bias or BiasOptions())
 
     def _decode_with(
-        self, options: DecodingOptions, bias: BiasOptions, phrases: PhraseList | None, compare: bool
+        self, options: DecodingOptions, bias: BiasOptions, phrases: PhraseList | None
     ) -> Callable[[Acoustics], Heard]:
         """What turns a segment into words; a list without usable phrases decodes as none does."""
         if not phrases:
             plain = self._decoders.plain(options, bias)
             return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs))
         decoder = self.phrase_decoder(phrases, options, bias)
-        return lambda acoustics: decoder.decode(acoustics.log_probs, acoustics.phone_log_probs, compare)
+        return lambda acoustics: decoder.decode(acoustics.log_probs, acoustics.phone_log_probs)
 
     def _make_phrase_decoder(
         self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions
@@ -286,7 +284,7 @@ def _segments(parts: Iterable[_Part]) -> Iterator[Segment]:
             yield Segment(text, words[0].start, words[-1].end, tuple(words)).shifted(part.start)
 
 
-def _report(phrases: PhraseList, parts: Sequence[_Part], compare: bool) -> BiasReport:
+def _report(phrases: PhraseList, parts: Sequence[_Part]) -> BiasReport:
     events = [event.shifted(part.start) for part in parts for event in part.heard.events]
-    plain = " ".join(word.text for part in parts for word in part.heard.plain or ())
-    return report(phrases, events, plain if compare else None)
+    plain = " ".join(word.text for part in parts for word in part.heard.plain)
+    return report(phrases, events, plain)

@@ -97,12 +97,12 @@ class BiasReport:
     Attributes:
         phrases: a report for every usable phrase, in the order of the list.
         unusable: what was given and could not be used.
-        plain_text: the transcript without the list; None where it was not computed.
+        plain_text: the transcript without the list.
     """
 
     phrases: tuple[PhraseReport, ...]
     unusable: tuple[Unusable, ...] = ()
-    plain_text: str | None = None
+    plain_text: str = ""
 
     @property
     def fired(self) -> tuple[PhraseReport, ...]:
@@ -138,7 +138,7 @@ class BiasReport:
         }
 
 
-def report(phrases: PhraseList, events: Iterable[Event], plain_text: str | None = None) -> BiasReport:
+def report(phrases: PhraseList, events: Iterable[Event], plain_text: str = "") -> BiasReport:
     """Gather the events of a recording by phrase."""
     found: dict[int, list[Event]] = {}
     for event in sorted(events, key=lambda one: (one.start, RANK[one.outcome])):

@@ -40,7 +40,7 @@ def plain(recognizer, clips):
 
 @pytest.fixture(scope="module")
 def biased(recognizer, clips, phrases):
-    return [recognizer.transcribe(clip.audio, phrases, compare=True) for clip in clips]
+    return [recognizer.transcribe(clip.audio, phrases) for clip in clips]
 
 
 def named(results, clips):
@@ -100,6 +100,13 @@ def test_phrases_that_are_not_spoken_change_nothing(recognizer, clips, plain):
     assert not any(result.bias.fired for result in heard)
 
 
+def test_a_discouraged_word_gives_way_to_another(recognizer, clips, plain):
+    word = next(word for word in plain[3].words if word.confidence < 0.9 and len(word.text) > 3).text
+    result = recognizer.transcribe(clips[3].audio, [f"{word} :-60"])
+    assert word in plain[3].text.split()
+    assert word not in result.text.split()
+
+
 def test_the_order_of_the_list_has_no_say(recognizer, clips, phrases, biased):
     turned = make_phrases(
         [
@@ -135,7 +142,7 @@ def test_differences_are_what_the_list_changed(biased, plain):
             assert one.before in " ".join(rebuilt)
         assert bool(differences(result)) == (result.text.lower() != without.text.lower())
         assert format_differences(result).count("\n") == len(differences(result))
-    with pytest.raises(ResultError, match="compare=True"):
+    with pytest.raises(ResultError, match="with phrases"):
         differences(plain[0])
 
 
