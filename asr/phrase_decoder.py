@@ -91,7 +91,9 @@ class PhraseDecoder:
         """Take the list, and the decoders that hear without it and with it in their language model."""
         self._plain, self._biased, self.prepared = plain, biased, prepared
         self._bias = prepared.tools.bias
-        self._graph = prepared.graph if self._bias.boosting else None
+        boosted = self._bias.boosting and not plain.options.greedy
+        self._graph = prepared.graph if boosted else None
+        self._alike = biased is plain and not boosted
 
     def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs) -> Heard:
         """The words of one utterance, and what became of the phrases in it.
@@ -104,21 +106,22 @@ class PhraseDecoder:
             phone_log_probs: (T, 40) of the phones.
         """
         readings = self._biased.readings(log_probs, self._graph)
-        if not readings[0].tokens:
+        unbiased = readings[0] if self._alike else self._plain.readings(log_probs)[0]
+        if not (readings[0].tokens or unbiased.tokens):
             return Heard()
         sound = _Sound(log_probs, phone_frames(phone_log_probs))
         if self._bias.rescoring:
             readings = self._rescored(readings, sound)
-        plain = self._read(self._plain, self._plain.readings(log_probs)[0], sound)
+        plain = self._read(self._plain, unbiased, sound)
         best = self._read(self._biased, readings[0], sound)
-        found = self.prepared.finder.find(best.texts)
-        if not found and not self._discouraged(plain):
+        if not self.prepared.finder.find(best.texts) and not self._discouraged(plain):
             best = plain
+        found = self.prepared.finder.find(best.texts)
         events = self._nearly(readings, best, sound)
         items = [_Item(word) for word in best.words]
         if found:
             verdicts = self._judged(best, found, plain, sound)
-            events += self._chosen(readings[0], best, found, plain, verdicts, sound)
+            events += self._chosen(best, found, plain, verdicts, sound)
             items = without_vetoed(
                 _marked(best.words, found), [_Item(word) for word in plain.words], verdicts
             )
@@ -153,7 +156,6 @@ class PhraseDecoder:
 
     def _chosen(
         self,
-        reading: Hypothesis,
         best: Reading,
         found: Sequence[Found],
         plain: Reading,
@@ -161,7 +163,7 @@ class PhraseDecoder:
         sound: _Sound,
     ) -> list[Event]:
         """The phrases of the best reading, fired or vetoed."""
-        paid = self._paid(reading)
+        paid = self._paid(best)
         gone = [verdict.replaces for verdict in verdicts if verdict.vetoed]
         events = []
         for one, verdict in zip(found, verdicts, strict=True):
@@ -181,7 +183,7 @@ class PhraseDecoder:
             events.append(event)
         return events
 
-    def _paid(self, reading: Hypothesis) -> dict[tuple[int, int], float]:
+    def _paid(self, reading: Reading) -> dict[tuple[int, int], float]:
         """Nats that boosting paid, by the tokens it paid them for."""
         if self._graph is None:
             return {}

@@ -83,7 +83,7 @@ class PreparedPhrases:
     def words(self) -> WordModel | None:
         """The language model with them in its class; None where there is no model or the class is off."""
         ngram, options, bias = self.tools.ngram, self.tools.options, self.tools.bias
-        if ngram is None or not (options.lm and bias.classes):
+        if ngram is None or options.greedy or not (options.lm and bias.classes):
             return None
         members = [
             (tuple(spelling.split()), weight)

@@ -100,6 +100,23 @@ def test_phrases_that_are_not_spoken_change_nothing(recognizer, clips, plain):
     assert not any(result.bias.fired for result in heard)
 
 
+def test_every_listed_word_of_a_transcript_is_marked(recognizer, clips, plain):
+    listed = sorted({word.text for result in plain for word in result.words if len(word.text) > 4})
+    for clip in clips:
+        result = recognizer.transcribe(clip.audio, listed)
+        marked = [word.phrase for word in result.words]
+        assert marked == [word.text if word.text in listed else None for word in result.words]
+        assert {one.phrase for one in result.bias.fired} == set(filter(None, marked))
+
+
+def test_greedy_decoding_takes_phrases_without_a_beam(recognizer, clips, phrases):
+    greedy = replace(recognizer.options, greedy=True)
+    heard = recognizer.transcribe(clips[0].audio, phrases, greedy, OFF)
+    assert [word.text.lower() for word in heard.words] == recognizer.transcribe(
+        clips[0].audio, options=greedy
+    ).text.split()
+
+
 def test_a_discouraged_word_gives_way_to_another(recognizer, clips, plain):
     word = next(word for word in plain[3].words if word.confidence < 0.9 and len(word.text) > 3).text
     result = recognizer.transcribe(clips[3].audio, [f"{word} :-60"])
