@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr import cli_denoise, cli_evaluate, cli_transcribe
+from asr import cli_denoise, cli_evaluate, cli_transcribe, cli_tune
 from asr.cli_models import models_app
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
 app.command(epilog=cli_transcribe.EPILOG)(cli_transcribe.transcribe)
 app.command(epilog=cli_evaluate.EPILOG)(cli_evaluate.evaluate)
+app.command(epilog=cli_tune.EPILOG)(cli_tune.tune)
 app.command(epilog=cli_denoise.EPILOG)(cli_denoise.denoise)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}

@@ -32,6 +32,10 @@ Techniques = Annotated[
     str | None,
     typer.Option("--techniques", help="Comma-separated [default: all single ones, and joint]."),
 ]
+OptionsFile = Annotated[
+    Path | None,
+    typer.Option("--options", help="One technique more: options of a TOML file, as onoma tune writes it."),
+]
 Absent = Annotated[
     Path | None,
     typer.Option("--absent", help="Manifest of other recordings; those without any phrase show mistakes."),
@@ -59,6 +63,7 @@ def evaluate(
     lists: Lists = None,
     list_sizes: ListSizes = None,
     techniques: Techniques = None,
+    options: OptionsFile = None,
     absent: Absent = None,
     common: Common = None,
     distractors: Distractors = None,
@@ -77,15 +82,18 @@ def evaluate(
 
     sizes = _check(phrases, lists, list_sizes, (absent, common, distractors))
     with told(Level.quiet if quiet else Level.normal):
+        from asr.bias_file import read_bias
         from asr.evaluation import run
         from asr.evaluation.material import drawn_lists, read_utterances
         from asr.evaluation.pool import make_pool
-        from asr.evaluation.techniques import default_techniques, make_techniques
+        from asr.evaluation.techniques import biased, default_techniques, make_techniques
         from asr.recognizer import Recognizer
 
+        tuned = [biased("options", read_bias(options))] if options else []
         recognizer = Recognizer.from_pretrained(model)
         names = techniques.split(",") if techniques else default_techniques()
         chosen = make_techniques(recognizer, [name.strip() for name in names])
+        chosen += [make(recognizer) for make in tuned]
         material = _material(manifest, phrases, lists, absent) or drawn_lists(
             read_utterances(manifest), sizes, make_pool(common, distractors, recognizer.ngram, seed)
         )

@@ -29,6 +29,7 @@ class _Wish:
     changes: dict[str, Any]
     phrase_file: Path | None
     phrases: tuple[str, ...]
+    options_file: Path | None
     compare: bool
     quiet: bool
     verbose: bool
@@ -42,6 +43,9 @@ PhraseFile = Annotated[
 ]
 OnePhrase = Annotated[
     list[str] | None, typer.Option("--phrase", help="One name or term to expect; may be repeated.")
+]
+OptionsFile = Annotated[
+    Path | None, typer.Option("--options", help="How phrases act: a TOML file, as onoma tune writes it.")
 ]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
@@ -70,6 +74,7 @@ def transcribe(
     audio: Audio,
     phrases: PhraseFile = None,
     phrase: OnePhrase = None,
+    options: OptionsFile = None,
     compare: Compare = False,
     formats: Formats = "txt",
     out: Out = None,
@@ -101,6 +106,8 @@ def transcribe(
         raise typer.BadParameter(
             "--compare needs --phrases or --phrase: without them there is nothing to compare"
         )
+    if options is not None and not (phrases or phrase):
+        raise typer.BadParameter("--options says how phrases act; it needs --phrases or --phrase, or drop it")
     if compare and (out is not None or formats != "txt"):
         raise typer.BadParameter(
             "--compare prints differences and no transcripts; drop -o and -f, or --compare"
@@ -108,7 +115,7 @@ def transcribe(
     given = {"greedy": greedy or None, "beam": beam, "lm": lm}
     changes = {name: value for name, value in given.items() if value is not None}
     names = tuple(name.strip() for name in formats.split(","))
-    wish = _Wish(model, names, changes, phrases, tuple(phrase or ()), compare, quiet, verbose)
+    wish = _Wish(model, names, changes, phrases, tuple(phrase or ()), options, compare, quiet, verbose)
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
         from asr.batch import pending, plan_jobs
 
@@ -127,9 +134,11 @@ def transcribe(
 def _run(jobs: list[Job], wish: _Wish) -> int:
     """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
     from asr.batch import run_jobs
+    from asr.bias_file import read_bias
     from asr.progress import audio_progress
     from asr.recognizer import Recognizer
 
+    bias = read_bias(wish.options_file) if wish.options_file else None
     phrases = _phrases(wish)
     recognizer = Recognizer.from_pretrained(wish.model)
     options = replace(recognizer.options, **wish.changes)
@@ -137,7 +146,7 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
     with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
 
         def hear(audio: str) -> Result:
-            return recognizer.transcribe(audio, phrases, options, on_progress=on_progress(audio))
+            return recognizer.transcribe(audio, phrases, options, bias=bias, on_progress=on_progress(audio))
 
         failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
     if failures and len(jobs) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -54,7 +55,7 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
     """A frozen dataclass from a table, checked against its field types."""
     hints = typing.get_type_hints(cls)
     if unknown := sorted(set(values) - set(hints)):
-        raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; accepted are {', '.join(sorted(hints))}")
+        raise ConfigError(_unknown(where, unknown[0], hints))
     if missing := [name for name in _required(cls) if name not in values]:
         raise ConfigError(f"{where}: setting {missing[0]!r} is missing")
     return cls(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})
@@ -88,3 +89,24 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if kind is not Any and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         raise ConfigError(f"{where}: expected {kind.__name__}, got {value!r}")
     return value
+
+
+def overlay(given: T, values: dict[str, Any], where: str) -> T:
+    """The same dataclass with the fields that a table sets, those of dataclasses in it field by field.
+
+    Raises:
+        ConfigError: unknown or ill-typed, naming the setting.
+    """
+    hints = typing.get_type_hints(type(given))
+    if unknown := sorted(set(values) - set(hints)):
+        raise ConfigError(_unknown(where, unknown[0], hints))
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        before, inside = getattr(given, name), f"{where}: {name}"
+        parts = dataclasses.is_dataclass(before) and isinstance(value, dict)
+        changes[name] = overlay(before, value, inside) if parts else _convert(hints[name], value, inside)
+    return dataclasses.replace(given, **changes)  # type: ignore[type-var]
+
+
+def _unknown(where: str, name: str, accepted: Iterable[str]) -> str:
+    return f"{where}: unknown setting {name!r}; accepted are {', '.join(sorted(accepted))}"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 from asr.audio import AudioError
@@ -151,17 +151,20 @@ def search_all(
     with ExitStack() as stack:
         kept = [(one, *stack.enter_context(texts[0].of(one, texts[1]))) for one in techniques]
         for absent, condition in _conditions(material):
-            for name, given in condition.given.items():
+            # A list that all share stays prepared while one technique after the other uses it; of lists that
+            # change with every utterance, each is made once for all techniques.
+            groups = [[one] for one in kept] if condition.is_shared else [kept]
+            for group, (name, given) in product(groups, condition.given.items()):
                 key = hashlib.sha256(f"{keys[name]} {given.digest}".encode()).hexdigest()
-                missing = [(one, record) for one, known, record in kept if key not in known]
+                missing = [(one, record) for one, known, record in group if key not in known]
                 if missing:
                     heard = store.hear(material.utterances[name].audio)
                     phrases = given.phrases()
                     for one, record in missing:
                         record(key, _search(one, heard, phrases))
-                for one, known, _ in kept:
+                for one, known, _ in group:
                     found[one.name, condition.name, absent][name] = known[key]
-                done += len(kept)
+                done += len(group)
                 advance(done)
     return Recognized(found)
 

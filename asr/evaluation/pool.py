@@ -33,6 +33,20 @@ def make_pool(common: Path | None, distractors: Path | None, ngram: NGram | None
     return Pool(known, tuple(phrase for phrase in drawn if phrase not in known), seed)
 
 
+def rare_phrases(distractors: Path | None, ngram: NGram | None) -> tuple[str, ...]:
+    """Phrases of a file, one a line, else the language model's words that are not common.
+
+    Raises:
+        MaterialError: the file cannot be read, or is missing and there is no language model.
+    """
+    if distractors is not None:
+        return _read_phrases(distractors)
+    ranked = ngram.lookahead.ranked() if ngram is not None and ngram.lookahead is not None else []
+    if len(ranked) <= COMMON_WORDS:
+        raise MaterialError("the model stores no rare words; give --distractors FILE, a phrase a line")
+    return tuple(ranked[COMMON_WORDS:])
+
+
 def _read_phrases(file: Path) -> tuple[str, ...]:
     try:
         with open_text(file) as stream:

@@ -58,8 +58,8 @@ def _none(recognizer: Recognizer) -> Technique:
     )
 
 
-def _biased(name: str, bias: BiasOptions) -> Maker:
-    """A technique that is a set of switches."""
+def biased(name: str, bias: BiasOptions) -> Maker:
+    """A technique that is a set of switches and constants."""
 
     def make(recognizer: Recognizer) -> Technique:
         def decode(acoustics: Acoustics, phrases: PhraseList) -> Sequence[HeardWord]:
@@ -86,7 +86,7 @@ BIASES: Mapping[str, BiasOptions] = {
 """Each way of biasing alone, all together, and all but one."""
 TECHNIQUES: Mapping[str, Maker] = {
     NONE: _none,
-    **{name: _biased(name, bias) for name, bias in BIASES.items()},
+    **{name: biased(name, bias) for name, bias in BIASES.items()},
 }
 """All techniques of the recognizer; the first one is what the others are compared with."""
 

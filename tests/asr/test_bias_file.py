@@ -1,0 +1,85 @@
+"""Options of biasing in files: read back as written, and nothing misspelled is taken silently."""
+
+import math
+import random
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+
+from asr.bias_file import format_bias, read_bias, write_bias
+from asr.settings import ConfigError
+from biasing.graph import BoostOptions
+from biasing.options import BiasOptions
+
+
+def shaken(options, rng):
+    """The same options with every field changed at random, within what is accepted."""
+    changes = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if is_dataclass(value):
+            changes[field.name] = shaken(value, rng)
+        elif isinstance(value, bool):
+            changes[field.name] = rng.random() < 0.5
+        elif isinstance(value, int):
+            changes[field.name] = rng.randint(1, 9)
+        else:
+            changes[field.name] = rng.choice([rng.random(), 0.0, 1.0])
+    return replace(options, **changes)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_written_is_read(tmp_path, seed):
+    bias = shaken(BiasOptions(), random.Random(seed))
+    write_bias(bias, tmp_path / "o.toml", ["chosen\nby hand", "[no] = table"])
+    assert read_bias(tmp_path / "o.toml") == bias
+
+
+def test_infinity_goes_through(tmp_path):
+    bias = replace(BiasOptions(), boost=BoostOptions(max_gap=math.inf))
+    write_bias(bias, tmp_path / "o.toml")
+    assert read_bias(tmp_path / "o.toml") == bias
+
+
+def test_what_a_file_does_not_set_is_as_by_default(tmp_path):
+    (tmp_path / "o.toml").write_text("veto = false\n[unigram]\noffset = 7\n")
+    plain = BiasOptions()
+    expected = replace(plain, veto=False, unigram=replace(plain.unigram, offset=7.0))
+    assert read_bias(tmp_path / "o.toml") == expected
+    (tmp_path / "empty.toml").write_text("")
+    assert read_bias(tmp_path / "empty.toml") == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[boots]\nbudget = 3", "unknown setting 'boots'; accepted are boost"),
+        ("[boost]\nbuget = 3", "boost: unknown setting 'buget'; accepted are base, budget"),
+        ("[boost]\nbudget = 'much'", "boost: budget: expected float, got 'much'"),
+        ("[boost]\nbudget = -3", "budget, slope, base and most are 0 or more"),
+        ("boost = 3", "boost: expected a table, got 3"),
+        ("veto = 1", "veto: expected bool, got 1"),
+        ("n_best = 0", "n_best is 0; give 1 or more"),
+        ("n_best = 2.5", "n_best: expected int, got 2.5"),
+        ("veto", "not TOML"),
+    ],
+)
+def test_what_cannot_be_used_is_named_in_one_line(tmp_path, text, words):
+    file = tmp_path / "o.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_bias(file)
+    assert str(error.value).startswith(f"{file}: ")
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read"):
+        read_bias(tmp_path / "none.toml")
+
+
+def test_the_text_has_a_table_for_each_part():
+    text = format_bias(BiasOptions(), ["why"])
+    assert text.startswith("# why\nboosting = true\n")
+    assert all(f"\n[{name}]\n" in text for name in ("boost", "unigram", "phonetic", "pronunciation"))
