@@ -91,7 +91,7 @@ def evaluate(
 
         tuned = [biased("options", read_bias(options))] if options else []
         recognizer = Recognizer.from_pretrained(model)
-        names = techniques.split(",") if techniques else default_techniques()
+        names = techniques.split(",") if techniques else default_techniques(recognizer)
         chosen = make_techniques(recognizer, [name.strip() for name in names])
         chosen += [make(recognizer) for make in tuned]
         material = _material(manifest, phrases, lists, absent) or drawn_lists(

@@ -33,6 +33,7 @@ class _Wish:
     compare: bool
     quiet: bool
     verbose: bool
+    picture: Path | None
 
 
 Audio = Annotated[
@@ -49,6 +50,10 @@ OptionsFile = Annotated[
 ]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--plot-attention", help="Draw where the encoder looked for phrases; needs phrases."),
 ]
 Formats = Annotated[
     str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
@@ -76,6 +81,7 @@ def transcribe(
     phrase: OnePhrase = None,
     options: OptionsFile = None,
     compare: Compare = False,
+    plot_attention: Picture = None,
     formats: Formats = "txt",
     out: Out = None,
     model: Model = "base-en",
@@ -102,12 +108,8 @@ def transcribe(
         raise typer.BadParameter("-q and -v exclude each other")
     if overwrite and out is None:
         raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
-    if compare and not (phrases or phrase):
-        raise typer.BadParameter(
-            "--compare needs --phrases or --phrase: without them there is nothing to compare"
-        )
-    if options is not None and not (phrases or phrase):
-        raise typer.BadParameter("--options says how phrases act; it needs --phrases or --phrase, or drop it")
+    if not (phrases or phrase):
+        _refuse_without_phrases(compare, options, plot_attention)
     if compare and (out is not None or formats != "txt"):
         raise typer.BadParameter(
             "--compare prints differences and no transcripts; drop -o and -f, or --compare"
@@ -115,7 +117,8 @@ def transcribe(
     given = {"greedy": greedy or None, "beam": beam, "lm": lm}
     changes = {name: value for name, value in given.items() if value is not None}
     names = tuple(name.strip() for name in formats.split(","))
-    wish = _Wish(model, names, changes, phrases, tuple(phrase or ()), options, compare, quiet, verbose)
+    asked = phrases, tuple(phrase or ()), options
+    wish = _Wish(model, names, changes, *asked, compare, quiet, verbose, plot_attention)
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
         from asr.batch import pending, plan_jobs
 
@@ -131,6 +134,18 @@ def transcribe(
         raise typer.Exit(SOME_FAILED)
 
 
+def _refuse_without_phrases(compare: bool, options: Path | None, picture: Path | None) -> None:
+    """Refuse flags that mean nothing where there are no phrases."""
+    if compare:
+        raise typer.BadParameter(
+            "--compare needs --phrases or --phrase: without them there is nothing to compare"
+        )
+    if options is not None:
+        raise typer.BadParameter("--options says how phrases act; it needs --phrases or --phrase, or drop it")
+    if picture is not None:
+        raise typer.BadParameter("--plot-attention draws attention to phrases; give --phrases or --phrase")
+
+
 def _run(jobs: list[Job], wish: _Wish) -> int:
     """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
     from asr.batch import run_jobs
@@ -138,6 +153,8 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
     from asr.progress import audio_progress
     from asr.recognizer import Recognizer
 
+    if wish.picture is not None and len(jobs) > 1:
+        raise typer.BadParameter(f"--plot-attention draws one recording, not {len(jobs)}; give one")
     bias = read_bias(wish.options_file) if wish.options_file else None
     phrases = _phrases(wish)
     recognizer = Recognizer.from_pretrained(wish.model)
@@ -180,9 +197,10 @@ def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
             f"{wish.model} has no language model; decoding without one (--no-lm silences this)", err=True
         )
     if wish.changes.get("greedy") and (wish.phrase_file or wish.phrases):
+        acting = "the encoder's adapter and " if recognizer.encoder_bias is not None else ""
         typer.echo(
-            "--greedy: phrases act by pronunciation lookup alone; boosting, the language model class and "
-            "rescoring need the beam search",
+            f"--greedy: phrases act by {acting}pronunciation lookup alone; boosting, the language model class "
+            "and rescoring need the beam search",
             err=True,
         )
 
@@ -193,18 +211,19 @@ def _writers(wish: _Wish) -> dict[str, Callable[[Result], str]]:
     from asr.writers import WRITERS
     from biasing.report import BiasReport, format_report
 
-    if wish.compare:
-        return {"txt": format_differences}
-    if not wish.verbose:
-        return {name: WRITERS[name] for name in wish.formats}
+    writers = {"txt": format_differences} if wish.compare else {name: WRITERS[name] for name in wish.formats}
+    told = wish.verbose and not wish.compare
 
-    def told(write: Callable[[Result], str], result: Result) -> str:
+    def tell(write: Callable[[Result], str], result: Result) -> str:
         if isinstance(result.bias, BiasReport):
-            typer.echo(format_report(result.bias), err=True)
+            if told:
+                typer.echo(format_report(result.bias), err=True)
+            if wish.picture is not None:
+                result.bias.plot(wish.picture)
         return write(result)
 
-    first, *others = wish.formats
-    return {first: partial(told, WRITERS[first]), **{name: WRITERS[name] for name in others}}
+    first = next(iter(writers))
+    return {**writers, first: partial(tell, writers[first])}
 
 
 def _shower(named: bool) -> Callable[[str, str], None]:

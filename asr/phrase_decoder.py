@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from asr.align import TimedWord
 from asr.decoding import Decoder
+from asr.encoder_bias import Adapted
 from asr.evidence import Reading, evidence
 from asr.prepared import PreparedPhrases
 from asr.search import Hypothesis
+from biasing.attention import AttentionPart
 from biasing.finder import Found
 from biasing.lookup import look_up
 from biasing.phone_alignment import PhoneFrames, align_words, phone_frames
@@ -55,11 +57,13 @@ class Heard:
         words: the transcript.
         events: where phrases were in it, or in readings that lost.
         plain: what is heard without the list.
+        attention: where the encoder looked, if its adapter had a say.
     """
 
     words: tuple[PhraseWord, ...] = ()
     events: tuple[Event, ...] = ()
     plain: tuple[TimedWord, ...] = ()
+    attention: AttentionPart | None = None
 
 
 def plainly_heard(words: Iterable[TimedWord]) -> Heard:
@@ -95,7 +99,7 @@ class PhraseDecoder:
         self._graph = prepared.graph if boosted else None
         self._alike = biased is plain and not boosted
 
-    def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs) -> Heard:
+    def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs, states: LogProbs | None = None) -> Heard:
         """The words of one utterance, and what became of the phrases in it.
 
         Where no phrase is heard the words are those that are heard without the list, to the letter: phrases
@@ -104,11 +108,14 @@ class PhraseDecoder:
         Args:
             log_probs: (T, V) of the sub-words.
             phone_log_probs: (T, 40) of the phones.
+            states: (layers, T, D) that the adapter reads, where the model has one.
         """
-        readings = self._biased.readings(log_probs, self._graph)
-        unbiased = readings[0] if self._alike else self._plain.readings(log_probs)[0]
+        adapted = self._adapted(log_probs, states)
+        readings = self._biased.readings(adapted.log_probs, self._graph)
+        alike = self._alike and adapted.log_probs is log_probs
+        unbiased = readings[0] if alike else self._plain.readings(log_probs)[0]
         if not (readings[0].tokens or unbiased.tokens):
-            return Heard()
+            return Heard(attention=adapted.attention)
         sound = _Sound(log_probs, phone_frames(phone_log_probs))
         if self._bias.rescoring:
             readings = self._rescored(readings, sound)
@@ -128,7 +135,14 @@ class PhraseDecoder:
         if self._bias.lookup:
             items, looked_up = self._looked_up(items, sound)
             events += looked_up
-        return Heard(self._shown(items), tuple(events), plain.words)
+        return Heard(self._shown(items), tuple(events), plain.words, adapted.attention)
+
+    def _adapted(self, log_probs: LogProbs, states: LogProbs | None) -> Adapted:
+        """The log-probs as the encoder gives them with the list, and where it looked."""
+        tools, encoded = self.prepared.tools, self.prepared.encoded
+        if encoded is None or states is None or tools.encoder is None:
+            return Adapted(log_probs)
+        return tools.encoder(log_probs, states, encoded, self._bias.encoder)
 
     def _discouraged(self, plain: Reading) -> bool:
         """Whether a phrase of negative boost is heard without the list."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from asr.decoding import DecodingOptions
+from asr.encoder_bias import EncoderBias
 from asr.tokenizer import Tokenizer
+from biasing.adapter import EncodedPhrases
 from biasing.finder import PhraseFinder
 from biasing.g2g import VariantOptions, with_variants
 from biasing.g2p import Pronouncer
@@ -36,6 +38,7 @@ class Tools:
         bias: which ways of biasing are used.
         ngram: the language model; without one there is no class to enter.
         pronouncer: how words are said.
+        encoder: the adapter of the model; without one the encoder hears no list.
     """
 
     tokenizer: Tokenizer
@@ -43,6 +46,7 @@ class Tools:
     bias: BiasOptions
     ngram: NGram | None
     pronouncer: Pronouncer
+    encoder: EncoderBias | None = None
 
     @cached_property
     def common(self) -> Collection[str]:
@@ -70,14 +74,29 @@ class PreparedPhrases:
         return with_variants(entries, pronouncer, options, self.tools.common)
 
     @cached_property
+    def encoded(self) -> EncodedPhrases | None:
+        """What the encoder hears of them; None where it has no adapter or that is off."""
+        encoder, bias = self.tools.encoder, self.tools.bias
+        if encoder is None or not bias.adapter:
+            return None
+        return encoder.encode(self.spelled, self.tools.tokenizer.encode, bias.boost.budget)
+
+    @property
+    def _decoder_share(self) -> float:
+        """The part of what phrases are worth that is left to the search."""
+        return 1.0 if self.encoded is None else self.tools.bias.encoder.decoder_share
+
+    @cached_property
     def graph(self) -> ContextGraph:
         """What boosts them in the search."""
-        tokenizer, bias = self.tools.tokenizer, self.tools.bias
+        tokenizer, bias, share = self.tools.tokenizer, self.tools.bias, self._decoder_share
+        boost = replace(bias.boost, budget=share * bias.boost.budget)
+        spelled = [_boosted(entry, share) for entry in self.spelled]
 
         def segment(text: str) -> list[list[int]]:
             return tokenizer.segmentations(text, bias.segmentations)
 
-        return graph_of(self.spelled, segment, tokenizer.pieces, bias.boost)
+        return graph_of(spelled, segment, tokenizer.pieces, boost)
 
     @cached_property
     def words(self) -> WordModel | None:
@@ -91,7 +110,8 @@ class PreparedPhrases:
             if (weight := 1.0 if entry.boost is None else entry.boost / bias.boost.budget) > 0
             for spelling in entry.spellings
         ]
-        return ClassModel(ngram, members, options.word_weights, bias.unigram)
+        unigram = replace(bias.unigram, most=self._decoder_share * bias.unigram.most)
+        return ClassModel(ngram, members, options.word_weights, unigram)
 
     @cached_property
     def finder(self) -> PhraseFinder:
@@ -107,6 +127,12 @@ class PreparedPhrases:
     def index(self) -> LookupIndex:
         """What finds them by their phones."""
         return LookupIndex(self.phrases, self.book, self.tools.bias.pronunciation)
+
+
+def _boosted(entry: Entry, share: float) -> Entry:
+    """The entry with a part of its own boost, if it has one; what discourages it stays whole."""
+    boost = entry.boost
+    return entry if boost is None or boost < 0 or share == 1.0 else replace(entry, boost=share * boost)
 
 
 def _respelled(entry: Entry, pronouncer: Pronouncer) -> Entry:

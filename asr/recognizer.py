@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asr.adapter_files import load_adapter
 from asr.audio import AudioSource, stream_audio
 from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
+from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
 from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
@@ -23,6 +25,7 @@ from asr.result import Result, Segment, Word
 from asr.search import SearchOptions
 from asr.segmenter import AudioSegment, segments
 from asr.tokenizer import Tokenizer
+from biasing.attention import Attention
 from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
 from biasing.phrases import Phrase, PhraseList, make_phrases, read_phrases
@@ -70,6 +73,8 @@ class Acoustics:
     """Sub-word log-probabilities `(T, V)`."""
     phone_log_probs: NDArray[np.float32]
     """Phone log-probabilities `(T, 40)`."""
+    states: NDArray[np.float32] | None = None
+    """States `(layers, T, D)` that the contextual adapter reads; None where the model has none."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class Recognizer:
         ngram: NGram | None,
         options: DecodingOptions,
         name: str,
+        encoder_bias: EncoderBias | None = None,
     ) -> None:
         if len(tokenizer) != model.config.vocab_size:
             raise ModelError(
@@ -102,6 +108,7 @@ class Recognizer:
         self.ngram = ngram
         self.options = options
         self.name = name
+        self.encoder_bias = encoder_bias
         self._prepared = lru_cache(LISTS_KEPT)(self._prepare)
         self._decoders = _Decoders(self)
 
@@ -118,16 +125,19 @@ class Recognizer:
             ModelError: no such model, or a file of it is missing or does not fit.
             EncoderFileError: the encoder is missing or another one; the message says what to run.
             FrontendError: onnxruntime or transformers is not installed, or cannot run the encoder.
-            TokenizerError, LanguageModelError, DecodingError: that file of the folder cannot be used.
+            TokenizerError, LanguageModelError, DecodingError, AdapterError: that file of the folder cannot be used.
         """
         folder = model_folder(name)
         lm = find_lm(folder)
+        model = load_model(folder, Path(frontend) if frontend else None)
+        adapter = load_adapter(folder, model)
         return cls(
-            load_model(folder, Path(frontend) if frontend else None),
+            model,
             Tokenizer(folder / TOKENIZER_FILE),
             NGram(lm) if lm else None,
             load_decoding_options(folder),
             folder.name,
+            EncoderBias(adapter, model.head, model.frame_seconds) if adapter else None,
         )
 
     def transcribe(
@@ -209,7 +219,9 @@ class Recognizer:
             plain = self._decoders.plain(options, bias)
             return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs))
         decoder = self.phrase_decoder(phrases, options, bias)
-        return lambda acoustics: decoder.decode(acoustics.log_probs, acoustics.phone_log_probs)
+        return lambda acoustics: decoder.decode(
+            acoustics.log_probs, acoustics.phone_log_probs, acoustics.states
+        )
 
     def _make_phrase_decoder(
         self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions
@@ -220,7 +232,9 @@ class Recognizer:
         return PhraseDecoder(plain, biased, prepared)
 
     def _prepare(self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions) -> PreparedPhrases:
-        return PreparedPhrases(phrases, Tools(self.tokenizer, options, bias, self.ngram, Pronouncer.load()))
+        pronouncer = Pronouncer.load()
+        tools = Tools(self.tokenizer, options, bias, self.ngram, pronouncer, self.encoder_bias)
+        return PreparedPhrases(phrases, tools)
 
     @torch.inference_mode()
     def acoustics(self, parts: list[NDArray[np.float32]]) -> list[Acoustics]:
@@ -230,10 +244,12 @@ class Recognizer:
         for row, part in zip(samples, parts, strict=True):
             row[: len(part)] = torch.from_numpy(part)
         output = self.model(samples, lengths)
-        return [
-            Acoustics(output.log_probs[item, :frames].numpy(), output.phone_log_probs[item, :frames].numpy())
-            for item, frames in enumerate(output.lengths.tolist())
-        ]
+        found = []
+        for item, frames in enumerate(output.lengths.tolist()):
+            heads = output.log_probs[item, :frames].numpy(), output.phone_log_probs[item, :frames].numpy()
+            read = [x[item, :frames] for x in output.states] if self.encoder_bias else None
+            found.append(Acoustics(*heads, torch.stack(read).numpy() if read else None))
+        return found
 
 
 def _batches(parts: Iterator[AudioSegment]) -> Iterator[list[AudioSegment]]:
@@ -287,4 +303,16 @@ def _segments(parts: Iterable[_Part]) -> Iterator[Segment]:
 def _report(phrases: PhraseList, parts: Sequence[_Part]) -> BiasReport:
     events = [event.shifted(part.start) for part in parts for event in part.heard.events]
     plain = " ".join(word.text for part in parts for word in part.heard.plain)
-    return report(phrases, events, plain)
+    return report(phrases, events, plain, _attention(phrases, parts))
+
+
+def _attention(phrases: PhraseList, parts: Sequence[_Part]) -> Attention | None:
+    looked = tuple(
+        part.heard.attention.shifted(part.start) for part in parts if part.heard.attention is not None
+    )
+    words = tuple(
+        (one.text, part.start + one.word.start, part.start + one.word.end)
+        for part in parts
+        for one in part.heard.words
+    )
+    return Attention(tuple(one.display for one in phrases), looked, words) if looked else None

@@ -21,7 +21,7 @@ from asr.align import (
     spans_of_path,
 )
 from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
-from asr.search_arrays import LIVE, MISSING, ROWS, Search, Settings, Tree, new_search, new_tree
+from asr.search_arrays import LIVE, MISSING, MISSING_ENDS, ROWS, Search, Settings, Tree, new_search, new_tree
 from asr.search_kernel import advance
 from asr.search_tables import fill_rows
 from biasing.graph import END, ContextGraph, GraphArrays, build_graph, step
@@ -221,7 +221,7 @@ class SearchStream:
         """
         values = check_log_probs(log_probs, self.options.blank)
         search = self._search or self._begin(values.shape[1])
-        search = search._replace(moves=self._memory.moves)  # another stream may have made them grow
+        search = self._with_answers(search)  # another stream may have made them grow
         if values.shape[1] != search.taken.shape[1]:
             raise LogProbsError(
                 f"these log-probs have {values.shape[1]} tokens and those before {search.taken.shape[1]}; "
@@ -229,11 +229,11 @@ class SearchStream:
             )
         frame = advance(values, 0, search)
         while frame < len(values):
-            missing = int(search.counts[MISSING])
-            if missing:
-                self._memory.ask(search.missing[:missing])
-                search = search._replace(moves=self._memory.moves)
-                search.counts[MISSING] = 0
+            moves, ends = int(search.counts[MISSING]), int(search.counts[MISSING_ENDS])
+            if moves or ends:
+                self._memory.ask(search.missing[:moves], search.missing_ends[:ends])
+                search = self._with_answers(search)
+                search.counts[[MISSING, MISSING_ENDS]] = 0
             else:
                 search = search._replace(tree=_larger(search.tree, int(search.counts[ROWS])))
             frame = advance(values, frame, search)
@@ -241,8 +241,11 @@ class SearchStream:
         if self.options.aligned:
             self._chunks.append(values)
 
+    def _with_answers(self, search: Search) -> Search:
+        return search._replace(moves=self._memory.moves, ends=self._memory.ends)
+
     def _begin(self, vocabulary: int) -> Search:
-        options, scored = self.options, self._memory.scorer is not None
+        options, scored = self.options, self._memory.scored
         largest_step = options.largest_step if scored else 0.0
         graph = _paying(self._graph, vocabulary) if options.bias_weight > 0 else None
         settings = Settings(
@@ -256,7 +259,9 @@ class SearchStream:
             boosted=graph is not None,
             expand=options.expand,
         )
-        return new_search(settings, options.top_k, vocabulary, self._memory.moves, graph or _nothing())
+        answers = self._memory.moves, self._memory.ends
+        begins = self._memory.begins(vocabulary)
+        return new_search(settings, options.top_k, begins, answers, graph or _nothing())
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -278,13 +283,15 @@ class SearchStream:
         """All prefixes of the beam, sorted by score."""
         if self._search is None or self._search.counts[LIVE] == 0:
             dead = -math.inf if self._search else 0.0
-            return [Hypothesis((), dead, self._memory.finish(0) if final else 0.0)]
+            return [Hypothesis((), dead, self._memory.finish(0, 0) if final else 0.0)]
         beam, tree = self._search.beam, self._search.tree
         found = []
         for slot in range(self._search.counts[LIVE]):
             row = beam.row[slot]
             acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
-            lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
+            lm = float(tree.lm[row])
+            if final:
+                lm += self._memory.finish(int(tree.outer[row]), int(tree.inner[row]))
             bias = _bias(self._search, slot, final)
             found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, bias))
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
@@ -335,7 +342,7 @@ def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
 def _larger(tree: Tree, count: int) -> Tree:
     """Copy a tree of `count` rows into one of twice the room."""
     larger = new_tree(2 * len(tree.parent))
-    for name in ("parent", "token", "state", "lm", "node", "slot"):
+    for name in ("parent", "token", "outer", "inner", "lm", "node", "slot"):
         getattr(larger, name)[:count] = getattr(tree, name)[:count]
     fill_rows(larger, count)
     return larger

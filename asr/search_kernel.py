@@ -14,6 +14,7 @@ from asr.search_arrays import (
     FAR,
     LIVE,
     MISSING,
+    MISSING_ENDS,
     NEVER,
     PROPOSED,
     ROWS,
@@ -95,7 +96,8 @@ def keep(search: Search, survivors: int) -> None:
         row = candidates.row[index]
         if candidates.token[index] != STAYS:
             row = child(tree, search.counts, row, candidates.token[index])
-            tree.state[row] = candidates.state[index]
+            tree.outer[row] = candidates.outer[index]
+            tree.inner[row] = candidates.inner[index]
             tree.lm[row] = candidates.lm[index]
             if search.settings.boosted:
                 begun = tree.node[candidates.row[index]]
@@ -125,7 +127,7 @@ def release(frame: Frame, search: Search) -> None:
 def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """Run the frames of `log_probs` (T, V) from `frame` on; returns the first one that was not run.
 
-    Fewer than T means: answer the `missing` steps, or if there are none give the tree more rows.
+    Fewer than T means: answer what is `missing`, or if nothing is give the tree more rows.
     """
     settings, counts = search.settings, search.counts
     for now in range(frame, len(log_probs)):
@@ -135,11 +137,12 @@ def advance(log_probs: Float32, frame: int, search: Any) -> int:
             return now
         counts[PROPOSED] = 0
         counts[MISSING] = 0
+        counts[MISSING_ENDS] = 0
         seen = look(log_probs[now], search)
         propose_stays(seen, search)
         propose_extensions(seen, search, least_total(seen, search))
         release(seen, search)
-        if counts[MISSING] > 0:
+        if counts[MISSING] + counts[MISSING_ENDS] > 0:
             return now
         keep(search, rank(search.candidates, counts[PROPOSED], settings))
     return len(log_probs)

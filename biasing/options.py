@@ -1,7 +1,8 @@
-"""Which ways of decoder biasing are used, and all their constants."""
+"""Which ways of biasing are used, and all their constants."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,10 +17,38 @@ class BiasOptionsError(ValueError):
 
 
 @dataclass(frozen=True)
+class AdapterOptions:
+    """How the contextual adapter of a model acts.
+
+    Attributes:
+        strength: factor on what it adds to the encoder's states.
+        threshold: where no frame of a recording gives phrases a larger share of its attention than this, the
+            encoder's output stays as it is.
+        longest: phrases of the longest list that is looked at as a whole.
+        kept: of a longer list, phrases that are looked at, those nearest to some frame.
+        decoder_share: of what a phrase is worth to boosting and language model class, the part that is left
+            to them where the adapter acts too, so that a phrase is not paid for twice.
+    """
+
+    strength: float = 1.0
+    threshold: float = 0.3
+    longest: int = 500
+    kept: int = 200
+    decoder_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength < math.inf or not 0 <= self.threshold <= 1:
+            raise BiasOptionsError(f"{self}: strength is 0 or more and finite, threshold 0..1")
+        if min(self.longest, self.kept) < 1 or not 0 <= self.decoder_share <= 1:
+            raise BiasOptionsError(f"{self}: longest and kept are 1 or more, decoder_share 0..1")
+
+
+@dataclass(frozen=True)
 class BiasOptions:
     """Switches of the techniques, each of them independent of the others, and their constants.
 
     Attributes:
+        adapter: let the encoder listen for phrases, where the model has a contextual adapter.
         boosting: pay sub-words that continue a phrase in the beam search, the more the worse they sound.
         classes: let phrases into the language model as members of its class of unknown words.
         rescoring: rank the readings of the search anew by how well their phones fit.
@@ -28,6 +57,7 @@ class BiasOptions:
         variants: alternative spellings of each phrase that are listened for too; 0 for none.
         segmentations: ways to cut each spelling into sub-words that are listened for.
         n_best: readings that are rescored, and among which a report looks for phrases that lost.
+        encoder: constants of the adapter.
         boost: constants of the boosting.
         unigram: constants of the class. It may pay half of what the boosting does: what both give for one
             phrase is limited by the sum of the two.
@@ -35,6 +65,7 @@ class BiasOptions:
         pronunciation: constants of the lookup.
     """
 
+    adapter: bool = True
     boosting: bool = True
     classes: bool = True
     rescoring: bool = True
@@ -43,6 +74,7 @@ class BiasOptions:
     variants: int = 0
     segmentations: int = 1
     n_best: int = 10
+    encoder: AdapterOptions = field(default_factory=AdapterOptions)
     boost: BoostOptions = field(default_factory=BoostOptions)
     unigram: ClassOptions = field(default_factory=lambda: ClassOptions(most=4.0))
     phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)

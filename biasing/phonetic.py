@@ -20,13 +20,15 @@ class PhoneticOptions:
 
     Attributes:
         weight: nats taken from a hypothesis per nat that its phones cost; 0 leaves the order of the search.
-        veto_cost: a phrase that costs no more nats per phone than this is never vetoed.
-        veto_margin: nats by which the un-biased words must cost less for a veto.
+        veto_cost: how much what a phrase costs by itself, in nats per phone, counts beside what the un-biased
+            words cost less than it: where both fit badly, neither was said.
+        veto_margin: doubt in nats from which on a phrase is vetoed: what the un-biased words cost less, and
+            `veto_cost` times the phrase's nats per phone.
     """
 
     weight: float = 0.4
-    veto_cost: float = 0.5
-    veto_margin: float = 2.0
+    veto_cost: float = 3.0
+    veto_margin: float = 9.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.weight < math.inf and self.veto_cost >= 0 and self.veto_margin >= 0):
@@ -146,7 +148,7 @@ def veto(
         if whole.words:
             said = whole.words[len(_texts(words, phrases, 0, first))]
             cost, per_phone = said.cost, said.cost_per_phone
-        vetoed = per_phone > options.veto_cost and margin > options.veto_margin
+        vetoed = _doubt(margin, per_phone, options) > options.veto_margin
         verdicts.append(Verdict(first, end, cost, per_phone, (low, high), instead, other, margin, vetoed))
     return tuple(verdicts)
 
@@ -181,6 +183,13 @@ def _texts(words: Sequence[str], phrases: Sequence[tuple[int, int]], low: int, h
             texts += [*words[place:first], " ".join(words[first:end])]
             place = end
     return [*texts, *words[place:high]]
+
+
+def _doubt(margin: float, per_phone: float, options: PhoneticOptions) -> float:
+    """Nats that speak against a phrase; none where it is heard without the list or nothing can be aligned."""
+    if margin == 0.0 or math.isinf(margin):
+        return margin
+    return margin + options.veto_cost * per_phone
 
 
 def _less(cost: float, other: float) -> float:

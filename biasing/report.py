@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from biasing.attention import Attention, AttentionError
 from biasing.phrases import Entry, PhraseList, Unusable
 
 
@@ -98,11 +100,13 @@ class BiasReport:
         phrases: a report for every usable phrase, in the order of the list.
         unusable: what was given and could not be used.
         plain_text: the transcript without the list.
+        attention: where the encoder looked; None where it had no adapter, or was not asked.
     """
 
     phrases: tuple[PhraseReport, ...]
     unusable: tuple[Unusable, ...] = ()
     plain_text: str = ""
+    attention: Attention | None = field(default=None, compare=False, repr=False)
 
     @property
     def fired(self) -> tuple[PhraseReport, ...]:
@@ -118,6 +122,21 @@ class BiasReport:
             if one.phrase == phrase:
                 return one
         raise KeyError(phrase)
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Draw where the encoder looked: attention over time, a row for each phrase, with the words.
+
+        Writes a picture where `path` is given; returns matplotlib's figure.
+
+        Raises:
+            AttentionError: the encoder had no adapter or it was off, or nothing was heard.
+        """
+        if self.attention is None:
+            raise AttentionError(
+                "there is no attention to draw: it takes a model with a contextual adapter, "
+                "phrases, and biasing with the adapter on"
+            )
+        return self.attention.plot(path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; phrases that never came near are listed by name alone."""
@@ -138,13 +157,15 @@ class BiasReport:
         }
 
 
-def report(phrases: PhraseList, events: Iterable[Event], plain_text: str = "") -> BiasReport:
+def report(
+    phrases: PhraseList, events: Iterable[Event], plain_text: str = "", attention: Attention | None = None
+) -> BiasReport:
     """Gather the events of a recording by phrase."""
     found: dict[int, list[Event]] = {}
     for event in sorted(events, key=lambda one: (one.start, RANK[one.outcome])):
         found.setdefault(event.entry, []).append(event)
     told = tuple(_phrase_report(entry, found.get(number, ())) for number, entry in enumerate(phrases.entries))
-    return BiasReport(told, phrases.unusable, plain_text)
+    return BiasReport(told, phrases.unusable, plain_text, attention)
 
 
 def format_report(found: BiasReport) -> str:

@@ -145,6 +145,16 @@ class ClassModel:
         gains = [self._gain_of_going_on(one, letters, plain) for one in pending]
         return plain + max(self._gain_of_beginning(letters, plain), *gains)
 
+    def local(self, state: State) -> State:
+        """The members that may go on; what is paid in advance does not depend on the context."""
+        return None, state[1]
+
+    def fold(self, local: State, letters: str) -> str:
+        """The letters, or what stands for all those that no word and no member begins with."""
+        if local[1] or (letters and self.members.heaviest(ROOT, letters)):
+            return letters
+        return self._plain.fold(local[0], letters)
+
     def end(self, state: State) -> float:
         """What the end of the utterance is worth."""
         return self._plain.end(state[0])

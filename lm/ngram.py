@@ -13,6 +13,7 @@ import kenlm
 from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary
 
 WORD_START = "▁"
+NO_WORD = "\U0010fffd"  # letters that no word of a model begins with
 MOST_WORDS_REMEMBERED = 1 << 17  # about 50 MB of answers, then all are forgotten
 
 _NATS = math.log(10.0)
@@ -20,6 +21,7 @@ _SENTENCE_END = "</s>"
 
 Context = Hashable
 State = tuple[Hashable, str]
+Inner = tuple[Hashable, str | None]
 
 
 class LanguageModelError(ValueError):
@@ -137,6 +139,15 @@ class WordModel(Protocol):
     def paid(self, state: Any, letters: str) -> float:
         """What is paid in advance after `state` when a word, perhaps unfinished, has begun with `letters`."""
 
+    def local(self, state: Any) -> Hashable:
+        """Return the state less all that `paid` does not look at; `paid` takes it in its place."""
+
+    def fold(self, local: Any, letters: str) -> str:
+        """Return letters of an unfinished word that are worth the same, however the word goes on.
+
+        All that lead to no word may become `NO_WORD`, so that a search has fewer of them to ask about.
+        """
+
     def end(self, state: Any) -> float:
         """What the end of the utterance is worth."""
 
@@ -172,6 +183,15 @@ class WeightedNGram:
         """What the letters of an unfinished word are paid, in any context; 0.0 for none."""
         known = self._paid.get(letters)
         return self._pay(letters) if known is None else known
+
+    def local(self, state: Context) -> Hashable:  # noqa: ARG002 - as in `paid`
+        """Nothing: what is paid in advance does not depend on the context."""
+        return None
+
+    def fold(self, local: Hashable, letters: str) -> str:  # noqa: ARG002
+        """The letters, or `NO_WORD`: the model treats all unknown words alike."""
+        lookahead = self.ngram.lookahead
+        return letters if lookahead is None or lookahead(letters) > -math.inf else NO_WORD
 
     def end(self, state: Context) -> float:
         """What the end of the sentence is worth, if the options score it."""
@@ -209,7 +229,7 @@ class TokenScorer:
                 f"piece {wrong[0]!r} goes on into the next word; train pieces that do not"
             )
         self.model = model
-        self._begins = [piece.startswith(WORD_START) for piece in pieces]
+        self.begins = [piece.startswith(WORD_START) for piece in pieces]
         self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self._completed: dict[State, tuple[Hashable, float]] = {}
 
@@ -220,7 +240,7 @@ class TokenScorer:
     def step(self, state: State, token: int) -> tuple[State, float]:
         """The state after `token`, and the nats by which it changes what the prefix is worth."""
         words, letters = state
-        if self._begins[token] and letters:
+        if self.begins[token] and letters:
             words, settled = self._completed.get(state) or self._complete(state)
             letters = ""
         else:
@@ -237,9 +257,36 @@ class TokenScorer:
             settled = -self.model.paid(words, letters)
         return settled + self.model.end(words)
 
+    def begin(self) -> tuple[Hashable, Inner]:
+        """The state before the first token, in two parts; see `asr.scorer.WordwiseScorer`."""
+        words = self.model.start()
+        return words, (self.model.local(words), "")
+
+    def move(self, inner: Inner, token: int) -> tuple[Inner, float]:
+        """The inner part after a token that completes no word, and the nats added, as `step` gives them.
+
+        Behind a word that was just completed the letters are None: nothing is paid for them yet.
+        """
+        local, letters = inner
+        settled = 0.0 if letters is None else -self.model.paid(local, letters)
+        after = self.model.fold(local, (letters or "") + self._letters[token])
+        return (local, after), settled + self.model.paid(local, after)
+
+    def complete(self, words: Hashable, inner: Inner) -> tuple[Hashable, Inner, float]:
+        """Both parts after the unfinished word, and the nats by which its worth differs from what was paid."""
+        if not inner[1]:
+            return words, inner, 0.0
+        state = words, inner[1]
+        after, settled = self._completed.get(state) or self._complete(state)
+        return after, (self.model.local(after), None), settled
+
+    def close(self, words: Hashable, inner: Inner) -> float:
+        """Nats of the last word and of the end, as `finish` gives them."""
+        return self.finish((words, inner[1] or ""))
+
     def words(self, tokens: Iterable[int]) -> list[str]:
         """The words that the tokens spell."""
-        text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
+        text = "".join(WORD_START * self.begins[token] + self._letters[token] for token in tokens)
         return [word for word in text.split(WORD_START) if word]
 
     def _complete(self, state: State) -> tuple[Hashable, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.adapter_files import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 from asr.audio import stream_audio
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE
 from asr.features import SAMPLE_RATE
@@ -19,7 +20,7 @@ from asr.recognizer import Acoustics, Recognizer
 from asr.segmenter import segments
 
 ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
-DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE)
+DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class AcousticStore:
         key = self.key(audio)
         file = self._folder / f"{key}.npz"
         kept = _load(file)
-        if kept is None:
+        if kept is None or (self._recognizer.encoder_bias and any(one.states is None for one in kept)):
             kept = tuple(
                 self._recognizer.acoustics([part.samples])[0]
                 for part in segments(stream_audio(audio, SAMPLE_RATE))
@@ -81,8 +82,10 @@ def _load(file: Path) -> tuple[Acoustics, ...] | None:
     """Return what is kept; None where there is nothing, or nothing whole."""
     try:
         with np.load(file) as arrays:
+            parts = sum(name.startswith("tokens") for name in arrays.files)
             return tuple(
-                Acoustics(arrays[f"tokens{n}"], arrays[f"phones{n}"]) for n in range(len(arrays.files) // 2)
+                Acoustics(arrays[f"tokens{n}"], arrays[f"phones{n}"], arrays.get(f"states{n}"))
+                for n in range(parts)
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -91,6 +94,7 @@ def _load(file: Path) -> tuple[Acoustics, ...] | None:
 def _save(file: Path, heard: tuple[Acoustics, ...]) -> None:
     arrays = {f"tokens{n}": one.log_probs for n, one in enumerate(heard)}
     arrays |= {f"phones{n}": one.phone_log_probs for n, one in enumerate(heard)}
+    arrays |= {f"states{n}": one.states for n, one in enumerate(heard) if one.states is not None}
     partial = file.with_name(f".{file.stem}.{os.getpid()}.part")
     try:
         try:

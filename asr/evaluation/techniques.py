@@ -11,6 +11,7 @@ from biasing.options import BiasOptions
 from biasing.phrases import PhraseList
 
 NONE = "none"
+ADAPTER = "adapter"
 
 
 class TechniqueError(ValueError):
@@ -64,7 +65,8 @@ def biased(name: str, bias: BiasOptions) -> Maker:
     def make(recognizer: Recognizer) -> Technique:
         def decode(acoustics: Acoustics, phrases: PhraseList) -> Sequence[HeardWord]:
             decoder = recognizer.phrase_decoder(phrases, bias=bias)
-            return decoder.decode(acoustics.log_probs, acoustics.phone_log_probs).words
+            heard = decoder.decode(acoustics.log_probs, acoustics.phone_log_probs, acoustics.states)
+            return heard.words
 
         return Technique(name, repr((asdict(recognizer.options), asdict(bias))), decode)
 
@@ -72,9 +74,10 @@ def biased(name: str, bias: BiasOptions) -> Maker:
 
 
 JOINT = BiasOptions()
-SWITCHES = ("boosting", "classes", "rescoring", "veto", "lookup")
+SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "lookup")
 OFF = JOINT.without(*SWITCHES)
 BIASES: Mapping[str, BiasOptions] = {
+    ADAPTER: replace(OFF, adapter=True),
     "boosting": replace(OFF, boosting=True),
     "constant": replace(OFF, boosting=True, boost=replace(JOINT.boost, slope=0.0)),
     "classes": replace(OFF, classes=True),
@@ -83,7 +86,7 @@ BIASES: Mapping[str, BiasOptions] = {
     "joint": JOINT,
     **{f"joint-{switch}": JOINT.without(switch) for switch in SWITCHES},
 }
-"""Each way of biasing alone, all together, and all but one."""
+"""Each way of biasing alone, all together, and all but one; all together are those that the model has."""
 TECHNIQUES: Mapping[str, Maker] = {
     NONE: _none,
     **{name: biased(name, bias) for name, bias in BIASES.items()},
@@ -91,18 +94,28 @@ TECHNIQUES: Mapping[str, Maker] = {
 """All techniques of the recognizer; the first one is what the others are compared with."""
 
 
-def default_techniques() -> tuple[str, ...]:
-    """Names of the techniques that are compared unless others are named: not those that leave one out."""
-    return tuple(name for name in TECHNIQUES if "-" not in name)
+def default_techniques(recognizer: Recognizer) -> tuple[str, ...]:
+    """Names of the techniques that are compared unless others are named: not those that leave one out.
+
+    Nor the adapter where the model has none.
+    """
+    absent = {ADAPTER} if recognizer.encoder_bias is None else set()
+    return tuple(name for name in TECHNIQUES if "-" not in name and name not in absent)
 
 
 def make_techniques(recognizer: Recognizer, names: Sequence[str]) -> list[Technique]:
     """Make techniques by name, `none` first whether it was named or not.
 
     Raises:
-        TechniqueError: no such technique.
+        TechniqueError: no such technique, or it needs an adapter and the model has none.
     """
     unknown = [name for name in names if name not in TECHNIQUES]
     if unknown:
         raise TechniqueError(f"no technique is called {unknown[0]!r}; there are {', '.join(TECHNIQUES)}")
+    without = [name for name in names if name in (ADAPTER, f"joint-{ADAPTER}")]
+    if without and recognizer.encoder_bias is None:
+        raise TechniqueError(
+            f"{without[0]!r} needs a contextual adapter and {recognizer.name} has none; "
+            "name a model folder with one (recipes/adapter trains it), or leave the technique out"
+        )
     return [TECHNIQUES[name](recognizer) for name in dict.fromkeys((NONE, *names))]

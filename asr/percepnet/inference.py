@@ -97,7 +97,7 @@ def new_network_state(weights: Weights) -> NetworkState:
 
 
 @compiled_part
-def _tanh(x: np.float32) -> np.float32:
+def tanh(x: np.float32) -> np.float32:
     """Lambert's continued fraction for tanh, cut after seven terms: within 1e-4, and without a branch."""
     x = min(max(x, np.float32(-SATURATION)), np.float32(SATURATION))
     s = x * x
@@ -107,8 +107,9 @@ def _tanh(x: np.float32) -> np.float32:
 
 
 @compiled_part
-def _sigmoid(x: np.float32) -> np.float32:
-    return np.float32(0.5) + np.float32(0.5) * _tanh(np.float32(0.5) * x)
+def sigmoid(x: np.float32) -> np.float32:
+    """The logistic function, made of `tanh`."""
+    return np.float32(0.5) + np.float32(0.5) * tanh(np.float32(0.5) * x)
 
 
 @compiled_part
@@ -137,7 +138,7 @@ def _push(history: Int16, values: Float32, count: int) -> None:
     for n in range(kept):
         history[n] = history[n + count]
     for n in range(count):
-        values[n] = _tanh(values[n])
+        values[n] = tanh(values[n])
     _keep(values, history[kept:])
 
 
@@ -151,9 +152,9 @@ def _recur(gru: Recurrent, inputs: Int16, hidden: Float32, work: Float32, out: I
     _apply(gru.inputs, inputs, work[0])
     _apply(gru.state, out, work[1])
     for n in range(units):
-        reset = _sigmoid(work[0, n] + work[1, n])
-        update = _sigmoid(work[0, units + n] + work[1, units + n])
-        candidate = _tanh(work[0, 2 * units + n] + reset * work[1, 2 * units + n])
+        reset = sigmoid(work[0, n] + work[1, n])
+        update = sigmoid(work[0, units + n] + work[1, units + n])
+        candidate = tanh(work[0, 2 * units + n] + reset * work[1, 2 * units + n])
         hidden[n] = candidate + update * (hidden[n] - candidate)
     _keep(hidden, out)
 
@@ -201,4 +202,4 @@ def _dense(weights: Float32, features: Float32, out: Float32) -> None:
 def _head(layer: Layer, inputs: Int16, work: Float32, out: Float64) -> None:
     _apply(layer, inputs, work)
     for n in range(len(out)):
-        out[n] = _sigmoid(work[n])
+        out[n] = sigmoid(work[n])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asr.percepnet.model import FIRST_KERNEL, SECOND_KERNEL
+from asr.percepnet.recurrence import recur
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ class PercepNet(nn.Module):
         x = torch.tanh(self.dense(features)).transpose(1, 2)
         x = torch.tanh(self.conv1(F.pad(x, (FIRST_KERNEL - 1, 0))))
         conv = torch.tanh(self.conv2(F.pad(x, (SECOND_KERNEL - 1, 0)))).transpose(1, 2)
-        first, _ = self.gru1(conv)
-        second, _ = self.gru2(first)
-        third, _ = self.gru3(second)
-        gain, _ = self.gain_gru(third)
-        strength, _ = self.strength_gru(torch.cat((third, conv), -1))
+        first = recur(self.gru1, conv)
+        second = recur(self.gru2, first)
+        third = recur(self.gru3, second)
+        gain = recur(self.gain_gru, third)
+        strength = recur(self.strength_gru, torch.cat((third, conv), -1))
         gains = torch.sigmoid(self.gain_head(torch.cat((conv, first, second, third, gain), -1)))
         return gains, torch.sigmoid(self.strength_head(strength))

@@ -47,7 +47,7 @@ class DataConfig:
     dev: str = "speech/dev.jsonl"
     """Manifest for choosing checkpoints, relative to `root`."""
     lexicon: str = "lexicon/cmudict.dict"
-    """CMUdict file for the phone targets, relative to `root`."""
+    """CMUdict file for the phone targets, relative to `root`; empty: there are none."""
     text: tuple[str, ...] = ()
     """Texts (.txt or .xz) for the tokenizer, relative to `root`, besides the manifests' transcripts."""
     tokenizer: str = ""

@@ -71,17 +71,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         torch.manual_seed(config.run.seed)
         model = _first_model(config, shape).to(team.device)
         corpus = _lead_first(team, config, resume)
-        plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
-        augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
-        batches: Batches
-        dev_inputs: AudioCache | FeatureCache
-        if isinstance(shape.frontend, PretrainedConfig):
-            maker = FeatureMaker(model.frontend, shape.frontend, config.features, config.run.threads)
-            copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
-            batches = FeatureBatchMaker(plan, copies, team)
-        else:
-            batches = BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model))
-            dev_inputs = corpus.dev_audio
+        batches, dev_inputs = make_batches(config, team, model, corpus)
         trainer = Trainer(config, team, model, batches)
         if not (resume and trainer.resume()):
             trainer.start_clean()
@@ -90,6 +80,20 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
         if team.leads:
             export(trainer, dev)
     return folder / "model"
+
+
+def make_batches(
+    config: TrainConfig, team: Team, model: ConformerCTC, corpus: Corpus
+) -> tuple[Batches, AudioCache | FeatureCache]:
+    """What makes training batches for a model, from audio or from cached states, and the inputs of dev."""
+    plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
+    augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
+    frontend = model.config.frontend
+    if isinstance(frontend, PretrainedConfig):
+        maker = FeatureMaker(model.frontend, frontend, config.features, config.run.threads)
+        copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
+        return FeatureBatchMaker(plan, copies, team), dev_inputs
+    return BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model)), corpus.dev_audio
 
 
 def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
@@ -180,7 +184,7 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
     if not (resume and tokenizer_file.exists()):
         _prepare_tokenizer(config, [utterance for utterance, _ in chosen], tokenizer_file)
     tokenizer = Tokenizer(tokenizer_file)
-    lexicon = read_lexicon(root / data.lexicon)
+    lexicon = read_lexicon(root / data.lexicon) if data.lexicon else {}
     train_examples = make_examples(chosen, tokenizer, lexicon)
     dev = make_examples([(u, 1.0) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
     if not dev:

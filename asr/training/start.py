@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asr.training.config import ConfigError, TrainConfig, build, read_settings
 
-TASKS = ("recognizer", "denoiser")
+TASKS = ("recognizer", "denoiser", "adapter")
 
 
 def start(file: Path, overrides: tuple[str, ...] = (), resume: bool = False) -> Path:
@@ -26,4 +26,9 @@ def start(file: Path, overrides: tuple[str, ...] = (), resume: bool = False) -> 
         from asr.percepnet.training.trainer import train as train_denoiser
 
         return train_denoiser(build(DenoiserConfig, settings, str(file)), resume)
+    if task == "adapter":
+        from asr.training.adapter.config import AdapterTrainConfig
+        from asr.training.adapter.trainer import train as train_adapter
+
+        return train_adapter(build(AdapterTrainConfig, settings, str(file)), resume)
     raise ConfigError(f"{file}: task is {task!r}; accepted are {', '.join(TASKS)}")

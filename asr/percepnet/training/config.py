@@ -25,7 +25,7 @@ class SpeechConfig:
     dev_noise_every: int = 8
     """Every so many noise recordings one is kept for dev."""
     cache: str = "runs/cache"
-    """Folder for decoded audio."""
+    """Folder for decoded audio and for mixtures."""
     min_seconds: float = 0.5
     """Shorter utterances are left out."""
     max_seconds: float = 18.0
@@ -36,6 +36,8 @@ class SpeechConfig:
 class MixConfig:
     """How speech and noise become a training example; probabilities are per example."""
 
+    count: int = 6000
+    """Examples; they are made once, and each epoch goes through all of them in another order."""
     seconds: float = 4.0
     """Length of an example."""
     snr_db: tuple[float, float] = (-5.0, 45.0)
@@ -66,6 +68,8 @@ class MixConfig:
     """Whether gains hold the extra attenuation of noise between harmonics; of no use to a recognizer."""
 
     def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"mix.count is {self.count}; it must be 1 or more")
         if self.seconds < 0.5 or self.snr_db[0] > self.snr_db[1] or self.level_db[0] > self.level_db[1]:
             raise ConfigError("mix: seconds must be 0.5 or more, and ranges go from low to high")
 
@@ -82,10 +86,8 @@ class DenoiserRunConfig:
     """Torch device."""
     batch: int = 32
     """Examples per step."""
-    pool: int = 50
-    """Batches of mixtures made at a time."""
-    reuse: int = 4
-    """Steps that each mixture goes into; the next ones are made meanwhile."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products of matrices; weights and sums stay float32."""
     dev_examples: int = 64
     """Mixtures of dev speech that checkpoints are scored on."""
     log_steps: int = 20
@@ -100,7 +102,7 @@ class DenoiserRunConfig:
     """CPU threads."""
 
     def __post_init__(self) -> None:
-        counts = ("batch", "pool", "reuse", "dev_examples", "log_steps", "eval_steps", "keep_best", "threads")
+        counts = ("batch", "dev_examples", "log_steps", "eval_steps", "keep_best", "threads")
         if min(getattr(self, name) for name in counts) < 1:
             raise ConfigError(f"run: {', '.join(counts)} must be 1 or more")
 

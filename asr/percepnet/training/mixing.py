@@ -67,10 +67,6 @@ class MixtureBatch:
     strengths: Tensor
     weights: Tensor
 
-    def of(self, rows: Tensor) -> MixtureBatch:
-        """The mixtures of these places."""
-        return MixtureBatch(*(part[rows] for part in vars(self).values()))
-
 
 class Mixer:
     """Draws mixtures; the generator alone decides, so a seed repeats them."""
@@ -130,11 +126,11 @@ class Mixer:
             gain = 10 ** (generator.uniform(*CLIP_DB) / 20) / peak
         return np.asarray(gain * clean, np.float32), np.clip(gain * noisy, -1, 1).astype(np.float32)
 
-    def batch(self, seed: Sequence[int], size: int) -> MixtureBatch:
-        """Features and targets of `size` mixtures; each depends on `seed` and its place alone."""
+    def batch(self, seed: Sequence[int], places: Sequence[int]) -> MixtureBatch:
+        """Features and targets of the mixtures of these places; each depends on `seed` and its place alone."""
         rows = [
             learnable(self.form, *self.draw(np.random.default_rng((*seed, place))), self.config.attenuate)
-            for place in range(size)
+            for place in places
         ]
         return MixtureBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
 

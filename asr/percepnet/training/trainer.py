@@ -6,7 +6,6 @@ import logging
 import pickle
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from asr.percepnet.network import PercepNet
 from asr.percepnet.training.config import DenoiserConfig, SpeechConfig
 from asr.percepnet.training.loss import DenoiserLosses, denoiser_loss
 from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds
+from asr.percepnet.training.mixtures import MixtureCache
 from asr.progress import step_progress
 from asr.training.cache import AudioCache
 from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
@@ -114,15 +114,19 @@ class DenoiserTrainer:
     """One run: steps, checkpoints, scores on dev, log."""
 
     def __init__(self, config: DenoiserConfig, network: PercepNet, mixer: Mixer, dev: Mixer) -> None:
-        self.config, self.network, self.mixer = config, network.to(config.run.device), mixer
+        self.config, self.network = config, network.to(config.run.device)
         self.folder = Path(config.run.out)
         self.optimizer = Optimizer(network, config.optimizer)
         self.best = BestWeights(self.folder, config.run.keep_best)
         self.progress = Progress()
+        run, cache = config.run, Path(config.data.cache)
+        if config.mix.count < run.batch:
+            raise ConfigError(f"mix.count is {config.mix.count}, fewer than the {run.batch} of run.batch")
+        self.mixtures = MixtureCache(mixer, (TRAIN_SEED, run.seed), config.mix.count, cache)
+        held = MixtureCache(dev, (DEV_SEED, run.seed), run.dev_examples, cache)
         self.dev = [
-            dev.batch((DEV_SEED, config.run.seed, start), min(config.run.batch, left))
-            for start in range(0, config.run.dev_examples, config.run.batch)
-            if (left := config.run.dev_examples - start)
+            held.batch(np.arange(first, min(first + run.batch, run.dev_examples)))
+            for first in range(0, run.dev_examples, run.batch)
         ]
         self._sums = torch.zeros(3)
         self._since = 0
@@ -162,7 +166,7 @@ class DenoiserTrainer:
         run, total = self.config.run, self.config.optimizer.total_steps
         saved = time.monotonic()
         with step_progress(self.progress.step, total) as advance:
-            for batch in self._prefetched():
+            for batch in self._batches():
                 if self.progress.step >= total:
                     break
                 self.step(batch)
@@ -193,10 +197,12 @@ class DenoiserTrainer:
         self.progress = Progress(self.progress.step + 1)
 
     def _losses(self, batch: MixtureBatch) -> DenoiserLosses:
-        device = self.config.run.device
-        gains, strengths = self.network(batch.features.to(device))
+        run = self.config.run
+        device = torch.device(run.device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
+            gains, strengths = self.network(batch.features.to(device))
         wanted = (part.to(device) for part in (batch.gains, batch.strengths, batch.weights))
-        return denoiser_loss(gains, strengths, *wanted)
+        return denoiser_loss(gains.float(), strengths.float(), *wanted)
 
     @torch.inference_mode()
     def _score(self) -> float:
@@ -207,29 +213,15 @@ class DenoiserTrainer:
         self.best.offer(loss, self.progress.step, self.network.state_dict())
         return loss
 
-    def _prefetched(self) -> Iterator[MixtureBatch]:
-        """Batches from the present step on, the next pool of mixtures being made while this one is used.
-
-        A pool holds `run.pool` batches of mixtures, and goes into `run.reuse` times as many steps, in an
-        order that its number decides.
-        """
+    def _batches(self) -> Iterator[MixtureBatch]:
+        """Batches from the present step on; the number of an epoch decides its order."""
         run = self.config.run
-        steps = run.pool * run.reuse
-        number, done = divmod(self.progress.step, steps)
-        with ThreadPoolExecutor(1) as executor:
-
-            def make(number: int) -> Future[MixtureBatch]:
-                seed = (TRAIN_SEED, run.seed, number)
-                return executor.submit(self.mixer.batch, seed, run.pool * run.batch)
-
-            pending = make(number)
-            while True:
-                mixtures, generator = pending.result(), np.random.default_rng((run.seed, number))
-                pending = make(number + 1)
-                order = [generator.permutation(run.pool * run.batch) for _ in range(run.reuse)]
-                for rows in np.concatenate(order).reshape(steps, run.batch)[done:]:
-                    yield mixtures.of(torch.from_numpy(rows))
-                number, done = number + 1, 0
+        epoch, done = divmod(self.progress.step, self.mixtures.count // run.batch)
+        while True:
+            order = np.random.default_rng((run.seed, epoch)).permutation(self.mixtures.count)
+            for first in range(done * run.batch, len(order) - run.batch + 1, run.batch):
+                yield self.mixtures.batch(order[first : first + run.batch])
+            epoch, done = epoch + 1, 0
 
     def _log(self, dev_loss: float | None) -> None:
         means = [round(float(value) / max(self._since, 1), 5) for value in self._sums]

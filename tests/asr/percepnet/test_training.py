@@ -11,6 +11,7 @@ import soundfile
 from asr.percepnet import Denoiser
 from asr.percepnet.training.config import DenoiserConfig, DenoiserRunConfig, MixConfig, SpeechConfig
 from asr.percepnet.training.mixing import Mixer
+from asr.percepnet.training.mixtures import MixtureCache
 from asr.percepnet.training.trainer import load_mixers, train
 from asr.training.config import ConfigError, OptimizerConfig, SourceConfig, build, read_settings
 from asr.training.start import start
@@ -49,10 +50,10 @@ def config(sounds, tmp_path):
             dev_noise_every=3,
             cache=str(tmp_path / "cache"),
         ),
-        mix=MixConfig(seconds=0.5),
+        mix=MixConfig(seconds=0.5, count=5),
         optimizer=OptimizerConfig(total_steps=6, warmup_steps=1, learning_rate=0.01),
         run=DenoiserRunConfig(
-            out=str(tmp_path / "run"), batch=2, pool=2, reuse=2, dev_examples=3, eval_steps=2, log_steps=1
+            out=str(tmp_path / "run"), batch=2, dev_examples=3, eval_steps=2, log_steps=1
         ),
     )
 
@@ -62,7 +63,7 @@ def mixer(config, **changes) -> Mixer:
 
 
 def test_a_seed_repeats_its_mixtures_and_targets(config):
-    first, again, other = (mixer(config).batch(seed, 2) for seed in ((1, 2), (1, 2), (1, 3)))
+    first, again, other = (mixer(config).batch(seed, range(2)) for seed in ((1, 2), (1, 2), (1, 3)))
     assert first.features.shape == (2, 51, 66)
     for name, part in vars(first).items():
         assert part.isfinite().all()
@@ -83,7 +84,7 @@ def test_examples_without_noise_teach_to_leave_speech_alone(config):
     quiet = mixer(config, **{**ALWAYS, "noise_free_probability": 1.0}, room_probability=0.0)
     clean, noisy = quiet.draw(np.random.default_rng(0))
     np.testing.assert_array_equal(clean, noisy)
-    batch = quiet.batch((0,), 2)
+    batch = quiet.batch((0,), range(2))
     assert (batch.gains[batch.weights > 0] > 0.999).all()
     assert (batch.strengths == 0).all()
 
@@ -96,9 +97,31 @@ def test_rooms_keep_early_reflections_in_the_target(config):
 
 def test_low_passed_mixtures_have_weight_below_the_cut_alone(config):
     narrow = mixer(config, **{**ALWAYS, "low_pass_probability": 1.0})
-    weights = narrow.batch((5,), 8).weights.mean(dim=(0, 1))
+    weights = narrow.batch((5,), range(8)).weights.mean(dim=(0, 1))
     assert weights[:10].min() > 0.9
     assert weights[-1] < 0.9
+
+
+def test_kept_mixtures_are_those_that_the_mixer_draws(config, tmp_path):
+    drawn = mixer(config).batch((4,), range(5))
+    kept = MixtureCache(mixer(config), (4,), 5, tmp_path / "kept").batch(np.arange(5))
+    for name, part in vars(drawn).items():
+        np.testing.assert_allclose(vars(kept)[name], part, rtol=1e-3, atol=1e-4)
+
+
+def test_a_stopped_making_goes_on_with_what_is_missing(config, tmp_path, monkeypatch):
+    whole = MixtureCache(mixer(config), (4,), 5, tmp_path / "whole").batch(np.arange(5))
+    MixtureCache(mixer(config), (4,), 2, tmp_path / "broken")
+    made, draw = [], Mixer.batch
+
+    def told(self, seed, places):
+        made.extend(places)
+        return draw(self, seed, places)
+
+    monkeypatch.setattr(Mixer, "batch", told)
+    rest = MixtureCache(mixer(config), (4,), 5, tmp_path / "broken").batch(np.arange(5))
+    assert made == [2, 3, 4]
+    assert all(part.equal(vars(rest)[name]) for name, part in vars(whole).items())
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config, tmp_path):
@@ -148,6 +171,7 @@ def test_recipe_is_read():
         ("sample_rate=48000", "room_probability"),
         ("run.batch=0", "must be 1 or more"),
         ("mix.seconds=0.1", "mix: seconds"),
+        ("mix.count=0", "mix.count"),
         ("data.root=nowhere", "no such data folder"),
         ("task=dancing", "accepted are recognizer, denoiser"),
     ],
