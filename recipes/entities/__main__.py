@@ -1,8 +1,10 @@
 """What each technique is worth, ours and those of others, on the evaluation sets.
 
-python -m recipes.entities tune [MODEL]          weights of the other projects' techniques, on dev
-python -m recipes.entities run [MODEL]           the comparison; --out DIR for full reports
-python -m recipes.entities tables FILE...        the tables of Markdown files, from the kept results
+python -m recipes.entities tune [MODEL...]       weights of the other projects' techniques, on dev
+python -m recipes.entities run [MODEL...]        the comparison; --out DIR for full reports
+python -m recipes.entities tables [FILE...]      the tables of Markdown files, from the kept results
+
+A run that was killed goes on where it stopped when it is started again.
 """
 
 from __future__ import annotations
@@ -10,12 +12,16 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from itertools import product
 from pathlib import Path
 
 from asr.evaluation.techniques import TECHNIQUES
 from recipes.entities import peers
-from recipes.entities.ablation import RESULTS, SETS, Bench, run, tune
+from recipes.entities.ablation import CLEAN, NOISY, RESULTS, SIZES, Bench, run, tune
 from recipes.entities.tables import fill
+
+ROOT = Path(__file__).parents[2]
+PAGES = [str(ROOT / "README.md"), str(ROOT / "recipes" / "README.md"), str(RESULTS.parent / "README.md")]
 
 
 def main() -> None:
@@ -24,9 +30,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("tune", "run", "tables"))
-    parser.add_argument("names", nargs="*", help="a shipped model or its folder; for tables, Markdown files")
+    parser.add_argument(
+        "names", nargs="*", help="shipped models or their folders; for tables, Markdown files"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder")
-    parser.add_argument("--sets", nargs="+", default=SETS, help="manifests in speech/, without .jsonl")
+    parser.add_argument(
+        "--sets", nargs="+", default=[*CLEAN, *NOISY], help="manifests in speech/; SET-10dB is SET in noise"
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="distractors in drawn lists")
     parser.add_argument(
         "--techniques", nargs="+", default=[*TECHNIQUES, *peers.NAMES], help="what is compared"
     )
@@ -36,18 +47,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for a full report of each set")
     arguments = parser.parse_args()
     if arguments.what == "tables":
-        for name in arguments.names or [str(RESULTS.parent / "README.md")]:
+        for name in arguments.names or PAGES:
             print(f"{name}: {fill(Path(name), RESULTS)} tables")
         return
     if not arguments.data.is_dir():
         parser.error(f"{arguments.data}: no such data folder; give --data FOLDER")
-    bench = Bench(arguments.data, (arguments.names or ["base-en"])[0], arguments.cache, arguments.out)
-    if arguments.what == "tune":
-        tune(bench, [name for name in arguments.techniques if name in peers.NAMES])
-        return
     command = shlex.join(["python", "-m", "recipes.entities", *sys.argv[1:]])
-    for name in arguments.sets:
-        run(bench, name, arguments.techniques, command)
+    benches = [
+        Bench(arguments.data, model, arguments.cache, arguments.out)
+        for model in arguments.names or ["base-en"]
+    ]
+    if arguments.what == "tune":
+        for bench in benches:
+            tune(bench, [name for name in arguments.techniques if name in peers.NAMES])
+        return
+    for name, bench in product(arguments.sets, benches):
+        run(bench, name, arguments.techniques, command, arguments.sizes)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +27,14 @@ from asr.evaluation.techniques import Technique, make_techniques
 from asr.files import write_text_atomic
 from asr.recognizer import Recognizer, model_folder
 from recipes.entities import peers
+from recipes.entities.noisy import noisy_manifest
 
 RESULTS = Path(__file__).parent / "results"
-WEIGHTS = RESULTS / "weights.json"
 SIZES = (0, 100, 500, 1000, 2000)
-SETS = ("dev", "test-dev8", "test-other100", "synthetic-test-names")
+CLEAN = ("test-dev8", "test-other100", "synthetic-test-names", "dev")
+NOISY = tuple(f"{name}-{snr_db}dB" for snr_db in (10, 5) for name in CLEAN if name != "dev")
+IN_NOISE = re.compile(r"(?P<set>.+)-(?P<snr_db>\d+)dB")
+"""Names of sets mixed with noise, such as test-dev8-10dB."""
 OFFICIAL = {"test-other100": ("100", "test-other100.biasing_100.tsv")}
 """Sets with published lists: the size they stand for, and their file."""
 GRIDS = {
@@ -62,20 +67,37 @@ class Bench:
         """What the evaluation wants to know."""
         return Workplace(self.model, self.cache)
 
+    @property
+    def results(self) -> Path:
+        """Folder for the numbers of this model, which the tables are made of."""
+        return RESULTS / model_folder(self.model).name
+
+    @property
+    def weights(self) -> Path:
+        """What `tune` wrote for this model."""
+        return self.results / "weights.json"
+
+    def manifest(self, name: str) -> Path:
+        """The manifest of a set; where its name ends in a ratio such as -10dB, of the set in noise."""
+        noisy = IN_NOISE.fullmatch(name)
+        if noisy is None:
+            return self.data / "speech" / f"{name}.jsonl"
+        clean, snr_db = self.manifest(noisy["set"]), float(noisy["snr_db"])
+        return noisy_manifest(clean, self.data / "noise" / "test", snr_db, self.cache / "noisy" / name)
+
 
 def material_of(name: str, bench: Bench, sizes: Sequence[int] = SIZES) -> Material:
     """Return a set with its lists: drawn with seed 0, or published, or the entities that the set names."""
-    data = bench.data
-    reading = read_utterances(data / "speech" / f"{name}.jsonl")
+    reading = read_utterances(bench.manifest(name))
     if entities := {one for each in reading.utterances.values() for one in each.entities}:
         return entity_list(name, bench, sorted(entities))
-    biasing = data / "biasing"
+    biasing = bench.data / "biasing"
     pool = make_pool(biasing / "common_words_5k.txt", biasing / "all_rare_words.txt.xz", None, seed=0)
     material = drawn_lists(reading, sizes, pool)
-    if name not in OFFICIAL or int(OFFICIAL[name][0]) not in sizes:
+    size, file = OFFICIAL.get(_clean(name), ("", ""))
+    if not size or int(size) not in sizes:
         return material
-    size, file = OFFICIAL[name]
-    published = given_lists(read_utterances(data / "speech" / f"{name}.jsonl"), data / "biasing" / file)
+    published = given_lists(read_utterances(bench.manifest(name)), biasing / file)
     renamed = replace(published.conditions[0], name=size)
     return replace(
         material,
@@ -86,12 +108,10 @@ def material_of(name: str, bench: Bench, sizes: Sequence[int] = SIZES) -> Materi
 
 def entity_list(name: str, bench: Bench, entities: Sequence[str]) -> Material:
     """All entities of a set as one list, or no list; mistakes are counted in the parts of dev without."""
-    speech, file = bench.data / "speech", bench.cache / f"{name}.txt"
+    file, others = bench.cache / f"{_clean(name)}.txt", name.replace(_clean(name), "dev")
     bench.cache.mkdir(parents=True, exist_ok=True)
     write_text_atomic(file, "".join(f"{one}\n" for one in entities))
-    found = shared_list(
-        read_utterances(speech / f"{name}.jsonl"), file, read_utterances(speech / "dev.jsonl")
-    )
+    found = shared_list(read_utterances(bench.manifest(name)), file, read_utterances(bench.manifest(others)))
     [listed] = found.conditions
     none = Condition("0", dict.fromkeys(listed.given, Given()), listed.lists)
     named = replace(listed, name=str(len(entities)))
@@ -99,22 +119,30 @@ def entity_list(name: str, bench: Bench, entities: Sequence[str]) -> Material:
     return replace(found, conditions=(none, named), absent=absent)
 
 
-def techniques_of(names: Sequence[str], recognizer: Recognizer, model: str) -> list[Technique]:
+def _clean(name: str) -> str:
+    """The set that one in noise is made of."""
+    noisy = IN_NOISE.fullmatch(name)
+    return noisy["set"] if noisy else name
+
+
+def techniques_of(names: Sequence[str], recognizer: Recognizer, bench: Bench) -> list[Technique]:
     """Make techniques of ours and of others, those with the weights that `tune` found."""
-    weights = load_weights() if any(name in peers.NAMES for name in names) else {}
+    weights = load_weights(bench) if any(name in peers.NAMES for name in names) else {}
     made = {one.name: one for one in make_techniques(recognizer, [n for n in names if n not in peers.NAMES])}
     for name in names:
         if name in peers.NAMES:
-            made[name] = peers.make_peer(name, recognizer, model_folder(model), weights[name])
+            made[name] = peers.make_peer(name, recognizer, model_folder(bench.model), weights[name])
     order = dict.fromkeys((next(iter(made)), *names))
     return [made[name] for name in order]
 
 
-def load_weights() -> dict[str, float]:
+def load_weights(bench: Bench) -> dict[str, float]:
     """Read what `tune` wrote."""
-    if not WEIGHTS.is_file():
-        raise SystemExit(f"{WEIGHTS}: missing; run `python -m recipes.entities tune` first")
-    found: dict[str, float] = json.loads(WEIGHTS.read_text(encoding="utf-8"))["weights"]
+    if not bench.weights.is_file():
+        raise SystemExit(
+            f"{bench.weights}: missing; run `python -m recipes.entities tune {bench.model}` first"
+        )
+    found: dict[str, float] = json.loads(bench.weights.read_text(encoding="utf-8"))["weights"]
     return found
 
 
@@ -123,8 +151,8 @@ def tune(bench: Bench, names: Sequence[str]) -> None:
     recognizer = Recognizer.from_pretrained(bench.model)
     material = material_of("dev", bench, (TUNED_AT,))
     stored: dict[str, Any] = {"weights": {}, "tried": {}}
-    if WEIGHTS.is_file():
-        stored = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    if bench.weights.is_file():
+        stored = json.loads(bench.weights.read_text(encoding="utf-8"))
     for name in names:
         tried = {}
         for weight in GRIDS[name]:
@@ -137,22 +165,33 @@ def tune(bench: Bench, names: Sequence[str]) -> None:
         best = max(tried, key=lambda weight: tried[weight]["f1"])
         stored["weights"][name] = float(best)
         stored["tried"][name] = tried
-        RESULTS.mkdir(exist_ok=True)
-        write_text_atomic(WEIGHTS, json.dumps(stored, indent=1) + "\n")
+        bench.results.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(bench.weights, json.dumps(stored, indent=1) + "\n")
 
 
-def run(bench: Bench, name: str, names: Sequence[str], command: str) -> None:
-    """Evaluate one set, and keep its numbers."""
+def run(bench: Bench, name: str, names: Sequence[str], command: str, sizes: Sequence[int] = SIZES) -> None:
+    """Evaluate one set, lists of growing size; its numbers are kept whenever a size is done.
+
+    A killed run, started again, does nothing twice that is in the cache.
+    """
     recognizer = Recognizer.from_pretrained(bench.model)
-    chosen = techniques_of(names, recognizer, bench.model)
-    found = evaluate(recognizer, material_of(name, bench), chosen, bench.place)
-    settings = describe(recognizer, chosen, command)
-    if bench.out is not None:
-        write_report(found, settings, bench.out / name)
-    RESULTS.mkdir(exist_ok=True)
-    write_text_atomic(RESULTS / f"{name}.json", _compact(to_dict(found, settings)))
-    for figure, chart in figures(found).items():
-        write_text_atomic(RESULTS / f"{name}-{figure}", chart)
+    chosen = techniques_of(names, recognizer, bench)
+    done: tuple[str, ...] = ()
+    for count in range(1, len(sizes) + 1):
+        began = time.monotonic()
+        material = material_of(name, bench, sorted(sizes)[:count])
+        if done == (done := tuple(one.name for one in material.conditions)):
+            break  # a set with a list of its own has but one length
+        found = evaluate(recognizer, material, chosen, bench.place)
+        settings = describe(recognizer, chosen, command)
+        if bench.out is not None:
+            write_report(found, settings, bench.out / bench.results.name / name)
+        bench.results.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(bench.results / f"{name}.json", _compact(to_dict(found, settings)))
+        for figure, chart in figures(found).items():
+            write_text_atomic(bench.results / f"{name}-{figure}", chart)
+        minutes = (time.monotonic() - began) / 60
+        print(f"{bench.model} {name}, lists of {', '.join(done)}: {minutes:.1f} minutes", flush=True)
 
 
 def _compact(found: dict[str, Any]) -> str:

@@ -1,14 +1,20 @@
 """Tables of Markdown files from the kept results: no number is typed by hand.
 
-Between `<!-- table: SET NUMBER -->` and `<!-- end -->` stands the table of one number of one set, a row for
-each technique and a column for each list; `<!-- table: SET absent -->` shows false accepts a minute and the
-share of changed utterances.
+Between a comment and `<!-- end -->` stands what the comment asks for, models and sets separated by commas:
+
+    <!-- table: MODEL SET NUMBER -->       one number, or `absent`: a row for each technique, a column a list
+    <!-- worth: SIZE MODELS SETS -->       what the joint techniques are worth: a row for each model and set
+    <!-- techniques: SIZE MODELS SET -->   all numbers at one length of list: a row for each technique
+    <!-- growth: MODELS SET -->            the joint techniques as the list grows: a column a list
+
+Where nothing of it has been measured, what stands there stays.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +22,139 @@ from asr.files import write_text_atomic
 from biasing.metrics import RATES
 
 REGION = re.compile(
-    r"(?P<begin><!-- table: (?P<set>\S+) (?P<number>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+    r"(?P<begin><!-- (?P<kind>table|worth|techniques|growth): (?P<words>[^\n]+?) -->\n)"
+    r".*?(?P<end>\n?<!-- end -->)",
+    re.DOTALL,
 )
+PLAIN, JOINT = "none", "joint"
+SYNTHETIC = "synthetic-test-names"
+NUMBERS = ("f1", "precision", "recall", "b_wer", "u_wer", "wer")
+MISTAKES, CHANGED = "false accepts a minute", "utterances changed %"
+
+Found = dict[str, Any]
 
 
 def fill(file: Path, results: Path) -> int:
-    """Rewrite the marked regions of a file; returns how many there are."""
+    """Rewrite the marked regions of a file; returns how many there are.
+
+    Raises `SystemExit` where a comment asks for what no table shows.
+    """
 
     def table(match: re.Match[str]) -> str:
-        stored = results / f"{match['set']}.json"
-        shown = "Not measured yet."
-        if stored.is_file():
-            shown = table_of(json.loads(stored.read_text(encoding="utf-8")), match["number"])
-        return f"{match['begin']}{shown}\n{match['end']}"
+        words = match["words"].split()
+        maker, count = MAKERS[match["kind"]]
+        if len(words) != count:
+            raise SystemExit(f"{file}: {match['begin'].strip()}: {count} words are needed, not {len(words)}")
+        shown = maker(results, *words)
+        return match[0] if shown is None else f"{match['begin']}{shown}\n{match['end'].lstrip()}"
 
     text, regions = REGION.subn(table, file.read_text(encoding="utf-8"))
     write_text_atomic(file, text)
     return regions
 
 
-def table_of(found: dict[str, Any], number: str) -> str:
-    """Return one table: values in % with 95 % intervals, and a star where p < 0.05 against none."""
+def technique_table(results: Path, model: str, name: str, number: str) -> str | None:
+    """One number of one set, with 95 % intervals, and a star where p < 0.05 against none."""
+    found = _load(results, model, name)
+    if found is None:
+        return None
     if number == "absent":
         return _absent(found)
-    rows = {(row["technique"], row["condition"]): row for row in found["rows"]}
+    rows = _rows(found)
     lists = [one["name"] for one in found["conditions"]]
-    techniques = list(dict.fromkeys(name for name, _ in rows))
-    cells = [[_cell(rows[name, one], number) for one in lists] for name in techniques]
-    return _markdown(f"{RATES[number].title} %", lists, techniques, cells)
+    techniques = list(dict.fromkeys(technique for technique, _ in rows))
+    cells = [[one, *(_cell(rows[one, size], number) for size in lists)] for one in techniques]
+    return _markdown([f"{RATES[number].title} %", *(f"N = {one}" for one in lists)], cells)
 
 
-def _cell(row: dict[str, Any], number: str) -> str:
+def worth_table(results: Path, size: str, models: str, sets: str) -> str | None:
+    """What a list is worth: each number without and with all techniques."""
+    cells = []
+    for model in models.split(","):
+        for name in sets.split(","):
+            found = _load(results, model, name)
+            shown = found and _shown_size(found, size)
+            if found and shown:
+                rows = _rows(found)
+                plain, row = rows[PLAIN, shown], rows[JOINT, shown]
+                numbers = (f"{_share(plain, one)} -> {_cell(row, one)}" for one in ("f1", "b_wer", "u_wer"))
+                cells.append([f"`{model}`", _title(name), shown, *numbers, *_mistakes(found, JOINT, shown)])
+    header = ["model", "set", "N", *(f"{RATES[one].title} %" for one in ("f1", "b_wer", "u_wer"))]
+    return _markdown([*header, MISTAKES, CHANGED], cells) if cells else None
+
+
+def techniques_table(results: Path, size: str, models: str, name: str) -> str | None:
+    """All numbers of all techniques at one length of list."""
+    cells = []
+    for model in models.split(","):
+        found = _load(results, model, name) or {"rows": []}
+        for technique in dict.fromkeys(row["technique"] for row in found["rows"]):
+            row = _rows(found).get((technique, size))
+            if row:
+                numbers = (_cell(row, one) for one in NUMBERS)
+                cells.append([f"`{model}`", technique, *numbers, *_mistakes(found, technique, size)])
+    titles = (f"{RATES[one].title} %" for one in NUMBERS)
+    return _markdown(["model", "technique", *titles, MISTAKES, CHANGED], cells) if cells else None
+
+
+def growth_table(results: Path, models: str, name: str) -> str | None:
+    """F1, B-WER, U-WER and mistakes of the joint techniques, from no list to the longest."""
+    cells, lists = [], list[str]()
+    for model in models.split(","):
+        found = _load(results, model, name)
+        if found is None:
+            continue
+        lists = max(lists, [one["name"] for one in found["conditions"]], key=len)
+        rows = _rows(found)
+        for number in ("f1", "b_wer", "u_wer"):
+            values = [_share(rows[JOINT, one], number) if (JOINT, one) in rows else "-" for one in lists]
+            cells.append([f"`{model}`", f"{RATES[number].title} %", *values])
+        cells.append([f"`{model}`", MISTAKES, *(_mistakes(found, JOINT, one)[0] for one in lists)])
+    return _markdown(["model", "", *(f"N = {one}" for one in lists)], cells) if cells else None
+
+
+MAKERS: dict[str, tuple[Callable[..., str | None], int]] = {
+    "table": (technique_table, 3),
+    "worth": (worth_table, 3),
+    "techniques": (techniques_table, 3),
+    "growth": (growth_table, 2),
+}
+"""What makes each kind of table, and how many words it is told."""
+
+
+def _load(results: Path, model: str, name: str) -> Found | None:
+    file = results / model / f"{name}.json"
+    if not file.is_file():
+        return None
+    found: Found = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _rows(found: Found) -> dict[tuple[str, str], Found]:
+    return {(row["technique"], row["condition"]): row for row in found["rows"]}
+
+
+def _shown_size(found: Found, size: str) -> str | None:
+    """The length of list that is asked for, or the only one that there is."""
+    lists = [one["name"] for one in found["conditions"] if one["name"] != "0"]
+    return size if size in lists else lists[0] if len(lists) == 1 else None
+
+
+def _mistakes(found: Found, technique: str, size: str) -> tuple[str, str]:
+    """False accepts a minute, and changed utterances in %, where nothing of the list is spoken."""
+    rows = {(row["technique"], row["condition"]): row for row in found["absent"]}
+    row = rows.get((technique, size))
+    if row is None:
+        return "-", "-"
+    return f"{row['false_accepts_per_minute']['value']:.2f}", f"{100 * row['changed']['value']:.1f}"
+
+
+def _share(row: Found, number: str) -> str:
+    value = row["numbers"][number]["value"]
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _cell(row: Found, number: str) -> str:
     value = row["numbers"][number]
     if value["value"] is None:
         return "-"
@@ -55,22 +163,17 @@ def _cell(row: dict[str, Any], number: str) -> str:
     return f"{100 * value['value']:.1f}{star} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
 
 
-def _absent(found: dict[str, Any]) -> str:
-    rows = {(row["technique"], row["condition"]): row for row in found["absent"]}
-    lists = list(dict.fromkeys(condition for _, condition in rows))
-    techniques = list(dict.fromkeys(name for name, _ in rows))
-    cells = [
-        [
-            f"{rows[name, one]['false_accepts_per_minute']['value']:.2f} / "
-            f"{100 * rows[name, one]['changed']['value']:.1f}"
-            for one in lists
-        ]
-        for name in techniques
-    ]
-    return _markdown("false accepts a minute / changed %", lists, techniques, cells)
+def _absent(found: Found) -> str:
+    techniques = dict.fromkeys(row["technique"] for row in found["absent"])
+    lists = list(dict.fromkeys(row["condition"] for row in found["absent"]))
+    cells = [[one, *(" / ".join(_mistakes(found, one, size)) for size in lists)] for one in techniques]
+    return _markdown([f"{MISTAKES} / {CHANGED}", *(f"N = {one}" for one in lists)], cells)
 
 
-def _markdown(corner: str, lists: list[str], techniques: list[str], cells: list[list[str]]) -> str:
-    lines = [f"| {corner} | {' | '.join(f'N = {one}' for one in lists)} |", f"| --- |{' --- |' * len(lists)}"]
-    lines += [f"| {name} | {' | '.join(row)} |" for name, row in zip(techniques, cells, strict=True)]
-    return "\n".join(lines)
+def _title(name: str) -> str:
+    return f"{name} (synthetic speech)" if name.startswith(SYNTHETIC) else name
+
+
+def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,8 +1,6 @@
-"""Comparing with others: the word spotter equals a search over all paths, tables come from results alone."""
+"""Comparing with others: the word spotter equals a search over all paths."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from asr.align import TimedWord
 from biasing.phrases import make_phrases
 from recipes.entities.spotter import Recognized, Spotted, Spotter, SpotterOptions, merge, without_conflicts
-from recipes.entities.tables import REGION, fill
 
 TOKENS = {"a": 1, "b": 2, "c": 3}
 LOOSE = SpotterOptions(
@@ -98,52 +95,3 @@ def test_merging_worked_by_hand():
     assert without_conflicts([Spotted("mary", 1.0, 12, 22), better], 0.1) == [better]
     apart = Spotted("mary", 1.0, 19, 30)
     assert without_conflicts([apart, better], 0.1) == [better, apart]
-
-
-def result(value, p):
-    number = {"value": value, "low": value - 0.1, "high": value + 0.1}
-    return {"numbers": {"f1": number}, "versus_none": {"f1": {"p": p}} if p is not None else {}}
-
-
-def test_tables_are_made_of_results_and_nothing_else_changes(tmp_path):
-    rate = {"value": 0.25, "low": 0.1, "high": 0.4}
-    found = {
-        "conditions": [{"name": "0"}, {"name": "100"}],
-        "rows": [
-            {"technique": name, "condition": size, **result(value, p)}
-            for name, size, value, p in (
-                ("none", "0", 0.5, None),
-                ("joint", "0", 0.5, 1.0),
-                ("none", "100", 0.5, None),
-                ("joint", "100", 0.75, 0.001),
-            )
-        ],
-        "absent": [
-            {"technique": "joint", "condition": "100", "false_accepts_per_minute": rate, "changed": rate}
-        ],
-    }
-    (tmp_path / "dev.json").write_text(json.dumps(found))
-    page = tmp_path / "page.md"
-    parts = [
-        "before\n<!-- table: dev f1 -->\nold 99.9\n<!-- end -->\nbetween\n",
-        "<!-- table: dev absent -->\n<!-- end -->\n",
-    ]
-    parts.append("<!-- table: test-dev8 f1 -->\n1\n<!-- end -->\nafter\n")
-    page.write_text("".join(parts))
-    assert fill(page, tmp_path) == 3
-    text = page.read_text()
-    assert "| joint | 50.0 (40.0 to 60.0) | 75.0* (65.0 to 85.0) |" in text
-    assert "| joint | 0.25 / 25.0 |" in text
-    assert "99.9" not in text
-    assert "Not measured yet." in text
-    assert REGION.sub("", text) == REGION.sub("", "".join(parts)) == "before\n\nbetween\n\n\nafter\n"
-    assert fill(page, tmp_path) == 3
-    assert page.read_text() == text
-
-
-def test_the_kept_tables_are_those_of_the_kept_results(tmp_path):
-    folder = Path(__file__).parents[2] / "recipes" / "entities"
-    copy = tmp_path / "README.md"
-    copy.write_text((folder / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
-    assert fill(copy, folder / "results") > 0
-    assert copy.read_text(encoding="utf-8") == (folder / "README.md").read_text(encoding="utf-8")
