@@ -30,6 +30,7 @@ class _Wish:
     phrase_file: Path | None
     phrases: tuple[str, ...]
     options_file: Path | None
+    denoise: bool | float
     compare: bool
     quiet: bool
     verbose: bool
@@ -47,6 +48,12 @@ OnePhrase = Annotated[
 ]
 OptionsFile = Annotated[
     Path | None, typer.Option("--options", help="How phrases act: a TOML file, as onoma tune writes it.")
+]
+Denoise = Annotated[
+    str,
+    typer.Option(
+        "--denoise", help="Take noise out first: on, off, or the share of the recording mixed back, 0 to 1."
+    ),
 ]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
@@ -80,6 +87,7 @@ def transcribe(
     phrases: PhraseFile = None,
     phrase: OnePhrase = None,
     options: OptionsFile = None,
+    denoise: Denoise = "off",
     compare: Compare = False,
     plot_attention: Picture = None,
     formats: Formats = "txt",
@@ -117,7 +125,7 @@ def transcribe(
     given = {"greedy": greedy or None, "beam": beam, "lm": lm}
     changes = {name: value for name, value in given.items() if value is not None}
     names = tuple(name.strip() for name in formats.split(","))
-    asked = phrases, tuple(phrase or ()), options
+    asked = phrases, tuple(phrase or ()), options, _share(denoise)
     wish = _Wish(model, names, changes, *asked, compare, quiet, verbose, plot_attention)
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
         from asr.batch import pending, plan_jobs
@@ -163,7 +171,10 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
     with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
 
         def hear(audio: str) -> Result:
-            return recognizer.transcribe(audio, phrases, options, bias=bias, on_progress=on_progress(audio))
+            told = on_progress(audio)
+            return recognizer.transcribe(
+                audio, phrases, options, bias=bias, on_progress=told, denoise=wish.denoise
+            )
 
         failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
     if failures and len(jobs) > 1:
@@ -171,6 +182,21 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
         for failure in failures:
             typer.echo(f"  {failure.audio}", err=True)
     return len(failures)
+
+
+def _share(denoise: str) -> bool | float:
+    """What `--denoise` asks for, as `Recognizer.transcribe` takes it."""
+    if denoise in ("on", "off"):
+        return denoise == "on"
+    try:
+        share = float(denoise)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise typer.BadParameter(
+            f"--denoise {denoise}: accepted are on, off, and the share of the recording mixed back, 0 to 1"
+        )
+    return share
 
 
 def _phrases(wish: _Wish) -> PhraseList | None:

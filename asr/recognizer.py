@@ -19,6 +19,8 @@ from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_option
 from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
 from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
+from asr.percepnet import Denoiser
+from asr.percepnet.listening import denoised_blocks, listening_options
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
 from asr.prepared import PreparedPhrases, Tools
 from asr.result import Result, Segment, Word
@@ -147,6 +149,7 @@ class Recognizer:
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
         on_progress: Progress | None = None,
+        denoise: bool | float = False,
     ) -> Result:
         """Transcribe a file, `-` for standard input, a binary file object, or an `(array, sample rate)` pair.
 
@@ -160,16 +163,19 @@ class Recognizer:
             bias: which ways of biasing are used, by default all; they need the beam search, the
                 pronunciation lookup excepted.
             on_progress: hears the seconds done.
+            denoise: True takes noise out first and mixes back as much of the recording as was tuned; a number
+                from 0 (denoised speech alone) to 1 mixes back that share.
 
         Raises:
             AudioError: the audio cannot be read; the message names it and what is accepted.
+            DenoiseError, DenoiserModelError: no such share, or no denoiser comes with this version.
             PhraseError: the phrase file cannot be read.
         """
         given = None if phrases is None else phrase_list(phrases)
         decode = self._decode_with(options or self.options, bias or BiasOptions(), given)
         parts: list[_Part] = []
         done = 0.0
-        for batch in _batches(segments(stream_audio(audio, SAMPLE_RATE))):
+        for batch in _batches(segments(_heard_blocks(audio, denoise))):
             for segment, acoustics in zip(
                 batch, self.acoustics([part.samples for part in batch]), strict=True
             ):
@@ -188,10 +194,11 @@ class Recognizer:
         phrases: Phrases | None = None,
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
+        denoise: bool | float = False,
     ) -> Iterator[Result]:
         """Transcribe one after the other with one phrase list; see `transcribe`."""
         given = None if phrases is None else phrase_list(phrases)
-        return (self.transcribe(audio, given, options, bias) for audio in audios)
+        return (self.transcribe(audio, given, options, bias, denoise=denoise) for audio in audios)
 
     def decoder(
         self, options: DecodingOptions, bias: BiasOptions | None = None, words: WordModel | None = None
@@ -250,6 +257,13 @@ class Recognizer:
             read = [x[item, :frames] for x in output.states] if self.encoder_bias else None
             found.append(Acoustics(*heads, torch.stack(read).numpy() if read else None))
         return found
+
+
+def _heard_blocks(audio: AudioSource, denoise: bool | float) -> Iterator[NDArray[np.float32]]:
+    """The samples at 16 kHz, with less noise if that is asked for."""
+    options = listening_options(denoise)
+    blocks = stream_audio(audio, SAMPLE_RATE)
+    return blocks if options is None else denoised_blocks(blocks, Denoiser(SAMPLE_RATE, options=options))
 
 
 def _batches(parts: Iterator[AudioSegment]) -> Iterator[list[AudioSegment]]:

@@ -1,4 +1,4 @@
-"""A GRU over whole sequences for training on a CPU, where torch's own spends most of its time between steps."""
+"""A GRU over whole sequences on a CPU, where torch spends most of its time between the steps."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ class _Recurrence(torch.autograd.Function):
     """Large arrays are written over where nobody else sees them: fresh memory costs more than the sums."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917 - what autograd hands over
-        ctx: Any, inputs: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
         inputs = inputs.to(kind)
         gates = (inputs @ w_ih.to(kind).T).float()

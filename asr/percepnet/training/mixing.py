@@ -127,7 +127,7 @@ class Mixer:
         return np.asarray(gain * clean, np.float32), np.clip(gain * noisy, -1, 1).astype(np.float32)
 
     def batch(self, seed: Sequence[int], places: Sequence[int]) -> MixtureBatch:
-        """Features and targets of the mixtures of these places; each depends on `seed` and its place alone."""
+        """Features and targets of mixtures; each depends on `seed` and its place alone."""
         rows = [
             learnable(self.form, *self.draw(np.random.default_rng((*seed, place))), self.config.attenuate)
             for place in places

@@ -7,7 +7,9 @@ from torch import nn
 from asr.percepnet.recurrence import recur
 
 
-@pytest.mark.parametrize(("inputs", "units", "batch", "steps"), [(5, 7, 1, 1), (20, 16, 3, 40), (4, 32, 2, 9)])
+@pytest.mark.parametrize(
+    ("inputs", "units", "batch", "steps"), [(5, 7, 1, 1), (20, 16, 3, 40), (4, 32, 2, 9)]
+)
 def test_equals_torch_forwards_and_backwards(inputs, units, batch, steps):
     torch.manual_seed(units)
     gru = nn.GRU(inputs, units, batch_first=True)

@@ -52,9 +52,7 @@ def config(sounds, tmp_path):
         ),
         mix=MixConfig(seconds=0.5, count=5),
         optimizer=OptimizerConfig(total_steps=6, warmup_steps=1, learning_rate=0.01),
-        run=DenoiserRunConfig(
-            out=str(tmp_path / "run"), batch=2, dev_examples=3, eval_steps=2, log_steps=1
-        ),
+        run=DenoiserRunConfig(out=str(tmp_path / "run"), batch=2, dev_examples=3, eval_steps=2, log_steps=1),
     )
 
 
