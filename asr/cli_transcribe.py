@@ -160,12 +160,17 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
     from asr.bias_file import read_bias
     from asr.progress import audio_progress
     from asr.recognizer import Recognizer
+    from biasing.adapter import AdapterError
 
     if wish.picture is not None and len(jobs) > 1:
         raise typer.BadParameter(f"--plot-attention draws one recording, not {len(jobs)}; give one")
     bias = read_bias(wish.options_file) if wish.options_file else None
     phrases = _phrases(wish)
     recognizer = Recognizer.from_pretrained(wish.model)
+    if wish.picture is not None and recognizer.encoder_bias is None:
+        raise AdapterError(
+            f"--plot-attention: {wish.model} has no contextual adapter; give --model a folder with one"
+        )
     options = replace(recognizer.options, **wish.changes)
     _warn(recognizer, wish, lm=options.lm and not options.greedy)
     with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
@@ -225,8 +230,8 @@ def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
     if wish.changes.get("greedy") and (wish.phrase_file or wish.phrases):
         acting = "the encoder's adapter and " if recognizer.encoder_bias is not None else ""
         typer.echo(
-            f"--greedy: phrases act by {acting}pronunciation lookup alone; boosting, the language model class "
-            "and rescoring need the beam search",
+            f"--greedy: phrases act by {acting}pronunciation lookup alone; boosting, the language model "
+            "class and rescoring need the beam search",
             err=True,
         )
 

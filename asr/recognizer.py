@@ -127,7 +127,8 @@ class Recognizer:
             ModelError: no such model, or a file of it is missing or does not fit.
             EncoderFileError: the encoder is missing or another one; the message says what to run.
             FrontendError: onnxruntime or transformers is not installed, or cannot run the encoder.
-            TokenizerError, LanguageModelError, DecodingError, AdapterError: that file of the folder cannot be used.
+            TokenizerError, LanguageModelError, DecodingError, AdapterError: that file of the folder cannot be
+                used.
         """
         folder = model_folder(name)
         lm = find_lm(folder)

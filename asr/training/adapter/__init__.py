@@ -1,0 +1,1 @@
+"""Training of the contextual adapter on a frozen recognizer."""

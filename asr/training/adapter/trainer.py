@@ -1,0 +1,266 @@
+"""`onoma train` for a contextual adapter: from a configuration and a model folder to one with an adapter."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from asr.adapter_files import base_digest, save_adapter
+from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE, find_lm
+from asr.features import SpecAugmentConfig, spec_augment
+from asr.model import CONFIG_FILE, PHONES_FILE, TOKENIZER_FILE, WEIGHTS_FILE, ConformerCTC, load_model
+from asr.progress import step_progress
+from asr.recognizer import model_folder
+from asr.training.adapter.config import AdapterTrainConfig
+from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_pool
+from asr.training.adapter.losses import AdapterLosses, PhraseHead, adapter_losses, make_targets
+from asr.training.adapter.neighbours import SoundAlikes
+from asr.training.adapter.scores import AdapterDev, AdapterScores
+from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.config import ConfigError
+from asr.training.data import Batch, read_lexicon
+from asr.training.distributed import join_team
+from asr.training.loop import Batches, append_row, rewind_log
+from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.run import Corpus, load_corpus, make_batches
+from biasing.adapter import ContextualAdapter
+from biasing.lists import read_vocabulary
+from lm.ngram import NGram
+
+log = logging.getLogger(__name__)
+
+COMMON_WORDS = 5000
+LOSSES = ("loss", "ctc", "attention", "pieces", "phrases")
+SCORES = ("wer", "b_wer", "u_wer", "absent_wer", "on_phrase", "on_nothing")
+LOG_FIELDS = ("step", "hours", "minutes", "rate", *LOSSES, *SCORES)
+
+
+def train(config: AdapterTrainConfig, resume: bool = False) -> Path:
+    """Train as configured; returns a copy of the base's folder that has the adapter with the best weights.
+
+    Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
+    """
+    folder = Path(config.run.out)
+    if not resume and (folder / "checkpoint.pt").exists():
+        raise ConfigError(
+            f"{folder} holds a run already; continue it with --resume or choose another run.out"
+        )
+    torch.set_num_threads(config.run.threads)
+    base = model_folder(config.base)
+    inputs = config.inputs(str(base))
+    with join_team("cpu") as team:
+        model = load_model(base).requires_grad_(False)
+        corpus = load_corpus(inputs, resume)
+        batches, dev_inputs = make_batches(inputs, team, model, corpus)
+    maker = make_lists(config, corpus, base)
+    dev = AdapterDev(model, corpus.dev, dev_inputs, maker, corpus.tokenizer)
+    torch.manual_seed(config.run.seed)
+    trainer = AdapterTrainer(config, model, batches, maker)
+    if not (resume and trainer.resume()):
+        trainer.start_clean()
+    trainer.run(dev)
+    trainer.adapter.load_state_dict(trainer.best.average(1))
+    export(trainer.adapter, base, folder / "model")
+    return folder / "model"
+
+
+def make_lists(config: AdapterTrainConfig, corpus: Corpus, base: Path) -> ListMaker:
+    """What draws the lists of each step: rare words of the transcripts, and the phrases of files."""
+    lists, root = config.lists, Path(config.data.root)
+    common = _common_words(root / lists.common if lists.common else None, base)
+    rare = {word for one in corpus.train for word in one.text.split() if word not in common}
+    files = [root / name for name in lists.distractors]
+    pool = {*read_pool(files, lists.test_hash), *rare}
+    usable = sorted(one for one in pool if one not in common and not is_kept_for_tests(one, lists.test_hash))
+    lexicon = read_lexicon(root / config.data.lexicon) if config.data.lexicon else {}
+    sounds = {word: lexicon[word] for word in usable if word in lexicon}
+    log.info("%d phrases to draw from, %d of known sound", len(usable), len(sounds))
+    if not usable:
+        raise ConfigError("lists: no phrase to draw from; name files of phrases in lists.distractors")
+    return ListMaker(lists, corpus.tokenizer, common, usable, SoundAlikes(sounds))
+
+
+def _common_words(file: Path | None, base: Path) -> frozenset[str]:
+    if file is not None:
+        return frozenset(read_vocabulary(file))
+    lm = find_lm(base)
+    lookahead = NGram(lm).lookahead if lm is not None else None
+    if lookahead is None:
+        raise ConfigError(f"lists.common: {base} has no language model that knows words; name a file of them")
+    return frozenset(lookahead.ranked()[:COMMON_WORDS])
+
+
+def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
+    """Write a model folder: the base's files as they are, its language model by name, and the adapter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE, TOKENIZER_FILE, DECODING_FILE):
+        if (base / name).is_file():
+            shutil.copyfile(base / name, folder / name)
+    if (lm := find_lm(base)) is not None:
+        (folder / LM_FILE).unlink(missing_ok=True)
+        (folder / SHARED_LM_FILE).write_text(os.path.relpath(lm, folder) + "\n", encoding="utf-8")
+    save_adapter(adapter, folder, base_digest(base))
+
+
+class AdapterTrainer:
+    """One run: steps, checkpoints, scores on dev, log. The base is read and never written."""
+
+    def __init__(
+        self, config: AdapterTrainConfig, model: ConformerCTC, batches: Batches, maker: ListMaker
+    ) -> None:
+        self.config, self.model, self.batches, self.maker = config, model.eval(), batches, maker
+        self.folder = Path(config.run.out)
+        encoder = model.config.encoder
+        shape = config.adapter(encoder.dim, len(model.config.intermediate_layers) + 1)
+        self.adapter = ContextualAdapter(shape, model.head.linear.weight)
+        self.phrase_head = PhraseHead(encoder.dim, model.config.vocab_size)
+        self.trained = nn.ModuleDict({"adapter": self.adapter, "phrase_head": self.phrase_head})
+        self.optimizer = Optimizer(self.trained, config.optimizer)
+        self.best = BestWeights(self.folder, config.run.keep_best)
+        self.progress, self.hours, self.started = Progress(), 0.0, time.monotonic()
+        self.sums, self.summed = torch.zeros(len(LOSSES)), 0
+        size = sum(one.numel() for one in self.adapter.parameters())
+        share = size / sum(one.numel() for one in model.parameters())
+        log.info("adapter of %d parameters, %.1f %% of the base", size, 100 * share)
+
+    def start_clean(self) -> None:
+        """Forget what a run left behind that was stopped before its first checkpoint."""
+        rewind_log(self.folder / "log.csv", 0)
+        self.best.clear()
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint, if there is one.
+
+        Raises:
+            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
+        """
+        try:
+            found = load_checkpoint(self.folder)
+            if found is None:
+                return False
+            weights, optimizer, self.progress = found
+            self.trained.load_state_dict(weights)
+            self.optimizer.load_state_dict(optimizer)
+        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
+                "resume with the one it was begun with, or choose another run.out"
+            ) from error
+        self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
+        return True
+
+    def run(self, dev: AdapterDev) -> None:
+        """Train to `optimizer.total_steps`."""
+        run, total = self.config.run, self.config.optimizer.total_steps
+        last_checkpoint = time.monotonic()
+        if self.progress.step == 0:
+            self._log(dev.score(None))
+        with step_progress(self.progress.step, total, shown=True) as advance:
+            for epoch, position, batch in self._prefetched():
+                if self.progress.step >= total:
+                    break
+                self.step(batch, epoch, position)
+                advance(self.progress.step)
+                done = self.progress.step == total
+                evaluated = self.progress.step % run.eval_steps == 0 or done
+                if self.progress.step % run.log_steps == 0 or evaluated:
+                    self._log(self._scores(dev) if evaluated else None)
+                if done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes:
+                    state = self.optimizer.state_dict()
+                    save_checkpoint(self.folder, self.trained.state_dict(), state, self.progress)
+                    last_checkpoint = time.monotonic()
+
+    def step(self, batch: Batch, epoch: int, position: int) -> None:
+        """One optimizer step."""
+        number = self.progress.step
+        seed = self.config.run.seed * 1_000_003 + number
+        torch.manual_seed(seed)
+        losses = self.losses(batch, seed)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.optimizer.clip_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step(number)
+        else:
+            log.warning("step %d: gradient is not finite; step left out", number)
+            self.trained.zero_grad(set_to_none=True)
+        self.sums, self.summed = self.sums + losses.values(), self.summed + 1
+        self.progress = Progress(number + 1, epoch, position + 1)
+
+    def losses(self, batch: Batch, seed: int) -> AdapterLosses:
+        """The losses of a batch; lists and masks depend on `seed` alone."""
+        states, log_probs, lengths = self._hear(batch, torch.Generator().manual_seed(seed))
+        done = self.progress.step / self.config.optimizer.total_steps
+        said = [Said(*one) for one in zip(batch.texts, batch.tokens, strict=True)]
+        lists = self.maker.lists(said, done, random.Random(seed))
+        targets = make_targets(log_probs.numpy(), lengths.tolist(), batch.tokens, lists)
+        phrases = self.adapter.encode(lists.phrases)
+        attended = self.adapter(self.adapter.questions(states, lengths), phrases, lists.allowed)
+        adapted = self.model.head(states[-1] + attended.bias)
+        return adapter_losses(
+            (attended, phrases),
+            (adapted, self.phrase_head(attended.bias)),
+            lengths,
+            (batch.tokens, targets),
+            self.config.loss,
+        )
+
+    @torch.no_grad()
+    def _hear(self, batch: Batch, generator: torch.Generator) -> tuple[list[Tensor], Tensor, Tensor]:
+        """States and log-probs of the frozen base, under masks, and lengths in frames."""
+        chosen, run = self.config.augment, self.config.run
+        features, lengths = self.model.features(batch.samples, batch.lengths)
+        masks = SpecAugmentConfig(
+            chosen.band_masks,
+            chosen.band_width,
+            chosen.time_masks_per_second,
+            chosen.time_width,
+            self.model.frontend.frame_rate,
+        )
+        features = spec_augment(features, lengths, masks, generator)
+        self.hours += float(lengths.sum()) / self.model.frontend.frame_rate / 3600
+        with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bf16"):
+            output = self.model.encode(features, lengths)
+        return [x.float() for x in output.states], output.log_probs, output.lengths
+
+    def _prefetched(self) -> Iterator[tuple[int, int, Batch]]:
+        """Batches from the present place on, the next one being made while this one is used."""
+        places = self.batches.plan.steps(self.progress.epoch, self.progress.position)
+        with ThreadPoolExecutor(1) as pool:
+            place = next(places)
+            pending: Future[Batch] = pool.submit(self.batches, *place)
+            while True:
+                batch, (epoch, position, _) = pending.result(), place
+                place = next(places)
+                pending = pool.submit(self.batches, *place)
+                yield epoch, position, batch
+
+    def _scores(self, dev: AdapterDev) -> AdapterScores:
+        self.adapter.eval()
+        scores = dev.score(self.adapter)
+        self.adapter.train()
+        self.best.offer(scores.wer + scores.absent_wer, self.progress.step, self.adapter.state_dict())
+        return scores
+
+    def _log(self, scores: AdapterScores | None) -> None:
+        losses = [round(float(value) / max(self.summed, 1), 4) for value in self.sums]
+        self.sums, self.summed = torch.zeros(len(LOSSES)), 0
+        minutes = (time.monotonic() - self.started) / 60
+        rate = learning_rate(self.config.optimizer, max(self.progress.step - 1, 0))
+        found = [None] * len(SCORES) if scores is None else [round(x, 4) for x in asdict(scores).values()]
+        log.info("step %d %.1f h in %.1f min, losses %s", self.progress.step, self.hours, minutes, losses)
+        if scores is not None:
+            log.info("dev, greedy: %s", ", ".join(f"{k} {v:.3f}" for k, v in asdict(scores).items()))
+        row = (self.progress.step, f"{self.hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *losses, *found)
+        append_row(self.folder / "log.csv", LOG_FIELDS, row)
