@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 44
+WIDTH, HEIGHT = 480, 260
+LEFT, RIGHT, TOP, BOTTOM = 60, 24, 14, 44
 COLOURS = 8
 """Series beyond as many repeat the colours of the first; page styles define s0 ... s7."""
-BAR, BAR_GAP, LABEL_WIDTH = 16, 8, 170
+BAR, BAR_GAP, LABEL_WIDTH = 16, 8, 130
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One line: a point for each place on the axis."""
+    """One line: a point for each place on the axis, and whether its intervals are drawn."""
 
     name: str
     points: Sequence[Point]
+    shaded: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ def line_chart(title: str, axes: Axes, series: Sequence[Series]) -> str:
     for number, one in enumerate(series):
         shown = [(place, point) for place, point in enumerate(one.points) if _known(point)]
         style = f"s{number % COLOURS}"
-        upper = [at(place, point.high) for place, point in shown]
-        lower = [at(place, point.low) for place, point in reversed(shown)]
-        parts.append(f'<polygon class="band {style}" points="{_path(upper + lower)}"/>')
+        if one.shaded:
+            upper = [at(place, point.high) for place, point in shown]
+            lower = [at(place, point.low) for place, point in reversed(shown)]
+            parts.append(f'<polygon class="band {style}" points="{_path(upper + lower)}"/>')
         line = _path([at(place, point.value) for place, point in shown])
         parts.append(f'<polyline class="line {style}" points="{line}"/>')
         for place, point in shown:
@@ -95,8 +97,33 @@ def bar_chart(title: str, rows: Sequence[tuple[str, Point]], percent: bool = Tru
     return _svg(title, TOP + len(rows) * (BAR + BAR_GAP) + 4, parts)
 
 
-def stacked_chart(title: str, kinds: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> str:
-    """Counts side by side in one bar a row; a kind has one colour everywhere."""
+def change_chart(title: str, rows: Sequence[tuple[str, float, float]]) -> str:
+    """A share before and after a row: a ring, and a dot at the end of a line; the line is the change."""
+    scale = WIDTH - LABEL_WIDTH - 60
+    parts = []
+    for number, (name, before, after) in enumerate(rows):
+        y = TOP + number * (BAR + BAR_GAP)
+        parts.append(_row_label(name, y))
+        if math.isnan(before + after):
+            continue
+        left, right, middle = LABEL_WIDTH + before * scale, LABEL_WIDTH + after * scale, y + BAR / 2
+        style = "s1" if after >= before else "s2"
+        text = escape(f"{name}: {_number(before, True)}, then {_number(after, True)}")
+        parts.append(
+            f'<line class="grid" x1="{LABEL_WIDTH}" x2="{LABEL_WIDTH + scale}" y1="{middle}" y2="{middle}"/>'
+            f'<line class="line {style}" x1="{left:.1f}" x2="{right:.1f}" y1="{middle}" y2="{middle}"/>'
+            f'<circle class="ring" cx="{left:.1f}" cy="{middle}" r="4.5"/>'
+            f'<circle class="dot {style}" cx="{right:.1f}" cy="{middle}" r="4.5">'
+            f"<title>{text}</title></circle>"
+            f'<text x="{LABEL_WIDTH + scale + 10}" y="{y + 12}">{_number(after, True, tick=True)}</text>'
+        )
+    return _svg(title, TOP + len(rows) * (BAR + BAR_GAP) + 4, parts)
+
+
+def stacked_chart(
+    title: str, kinds: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]], colours: Sequence[int]
+) -> str:
+    """Counts side by side in one bar a row; a kind has one of the colours everywhere."""
     scale = (WIDTH - LABEL_WIDTH - 60) / max([1, *(sum(counts) for _, counts in rows)])
     parts = []
     for number, (name, counts) in enumerate(rows):
@@ -105,15 +132,18 @@ def stacked_chart(title: str, kinds: Sequence[str], rows: Sequence[tuple[str, Se
         for kind, count in enumerate(counts):
             text = f"{name}: {count} {kinds[kind]}"
             parts.append(
-                f'<rect class="bar s{kind}" x="{x:.1f}" y="{y}" width="{count * scale:.1f}" height="{BAR}">'
+                f'<rect class="bar s{colours[kind]}" x="{x:.1f}" y="{y}" width="{count * scale:.1f}" '
+                f'height="{BAR}">'
                 f"<title>{escape(text)}</title></rect>"
             )
             x += count * scale
         parts.append(f'<text x="{x + 6:.1f}" y="{y + 12}">{sum(counts)}</text>')
-    return _svg(title, TOP + len(rows) * (BAR + BAR_GAP) + 4, parts) + legend(kinds)
+    return _svg(title, TOP + len(rows) * (BAR + BAR_GAP) + 4, parts) + legend(kinds, colours)
 
 
-def reliability_chart(title: str, series: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
+def reliability_chart(
+    title: str, series: Sequence[tuple[str, Sequence[tuple[float, float]]]], colours: Sequence[int]
+) -> str:
     """Share of right words over confidence; where the two agree lies the diagonal."""
     axes = Axes([f"{tenth * 10} %" for tenth in range(0, 11, 2)], "confidence", "words that are right")
     side = HEIGHT - BOTTOM - TOP
@@ -124,20 +154,21 @@ def reliability_chart(title: str, series: Sequence[tuple[str, Sequence[tuple[flo
     places = [at(tenth / 10, 0)[0] for tenth in range(0, 11, 2)]
     parts = [*_grid(axes, 1.0), *_labels(axes, places)]
     parts.append(f'<polyline class="whisker" points="{_path([at(0, 0), at(1, 1)])}"/>')
-    for number, (_, points) in enumerate(series):
+    for number, (_, points) in zip(colours, series, strict=True):
         parts.append(f'<polyline class="line s{number}" points="{_path([at(*point) for point in points])}"/>')
         parts += [
             f'<circle class="dot s{number}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
             for x, y in (at(*point) for point in points)
         ]
-    return _svg(title, HEIGHT, parts) + legend([name for name, _ in series])
+    return _svg(title, HEIGHT, parts) + legend([name for name, _ in series], colours)
 
 
-def legend(names: Sequence[str]) -> str:
-    """Names beside the colours of their series."""
+def legend(names: Sequence[str], colours: Sequence[int] | None = None) -> str:
+    """Names beside the colours of their series, which are one after the other unless they are given."""
+    numbers = range(len(names)) if colours is None else colours
     items = (
         f'<span><i class="swatch s{number % COLOURS}"></i>{escape(name)}</span>'
-        for number, name in enumerate(names)
+        for number, name in zip(numbers, names, strict=True)
     )
     return f'<p class="legend">{"".join(items)}</p>'
 
@@ -173,7 +204,7 @@ def _labels(axes: Axes, places: Sequence[float]) -> list[str]:
 
 
 def _row_label(name: str, y: int) -> str:
-    short = name if len(name) <= 24 else f"{name[:23]}…"
+    short = name if len(name) <= 20 else f"{name[:19]}…"
     return f'<text x="{LABEL_WIDTH - 8}" y="{y + 12}" text-anchor="end">{escape(short)}</text>'
 
 

@@ -22,7 +22,8 @@ FATES = (
     "Inserted: heard where it was not said."
 )
 COST = (
-    "Processor time, the preparation of a list for each utterance included; runs beside other work count too."
+    "Processor time, the preparation of a list for each utterance included, and on a first run the "
+    "compilation of the search."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -16,16 +17,20 @@ from asr.evaluation.techniques import NONE
 from biasing.intervals import Estimate
 
 PHRASES_SHOWN = 30
+INTERVAL = re.compile(r" \((-?[\d.]+) to (-?[\d.]+)\)")
+KINDS = ("hit", "substituted", "split", "deleted", "inserted")
+KIND_COLOURS = (3, 5, 2, 0, 4)
 
 
 def page(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
     """Return the page."""
     technique, condition = tables.featured(evaluation)
-    sentences = " ".join(tables.verdict(evaluation))
+    first, *others = tables.verdict(evaluation)
     minutes = f"{len(evaluation.material.conditions[0].given)} utterances, {evaluation.minutes:.1f} minutes"
     body = [
         "<h1>Phrases recognized</h1>",
-        f'<p class="verdict">{escape(sentences)}</p><p class="soft">{minutes}.</p>',
+        f'<p class="verdict">{escape(first)}</p>{_tiles(evaluation)}<p>{escape(" ".join(others))}</p>',
+        f'<p class="soft">{minutes}; {escape(technique)}, list {escape(condition)}.</p>',
         f'<div class="charts">{"".join(_charts(evaluation))}</div>',
         _section("By list and technique", EXPLAINED, _table(tables.main_table(evaluation))),
     ]
@@ -84,8 +89,8 @@ def number_chart(evaluation: Evaluation, number: str, title: str) -> str:
             title, [(name, _point(evaluation.row(name, conditions[0]).numbers[number])) for name in names]
         )
     series = [
-        Series(name, [_point(evaluation.row(name, one).numbers[number]) for one in conditions])
-        for name in names
+        Series(name, [_point(evaluation.row(name, one).numbers[number]) for one in conditions], shaded)
+        for name, shaded in _shaded(names, evaluation)
     ]
     return charts.line_chart(title, Axes(conditions, "distractors in the list", title), series)
 
@@ -98,7 +103,6 @@ def _charts(evaluation: Evaluation) -> list[str]:
     ]
     if evaluation.absent:
         found.append(_figure("Phrases falsely heard a minute, none being spoken", _false_accepts(evaluation)))
-    kinds = ("hit", "substituted", "split", "deleted", "inserted")
     rows = [
         (name, [int(cell) for cell in row[3:]])
         for name in evaluation.techniques
@@ -106,7 +110,10 @@ def _charts(evaluation: Evaluation) -> list[str]:
         if (row[1], row[0]) == (name, condition)
     ]
     found.append(
-        _figure(f"Where the errors went, list {condition}", charts.stacked_chart("Fates", kinds, rows))
+        _figure(
+            f"Where the errors went, list {condition}",
+            charts.stacked_chart("Fates", KINDS, rows, KIND_COLOURS),
+        )
     )
     texts, shown = evaluation.material.texts, dict.fromkeys((NONE, technique))
     curves = [
@@ -119,8 +126,12 @@ def _charts(evaluation: Evaluation) -> list[str]:
         )
         for name in shown
     ]
-    found.append(_figure(f"Confidence, list {condition}", charts.reliability_chart("Reliability", curves)))
-    return [*found, _figure(f"Recall of phrases, {technique}, list {condition}", _recalls(evaluation))]
+    drawn = drawn_techniques(evaluation)
+    colours = [drawn.index(name) if name in drawn else charts.COLOURS - 1 for name in shown]
+    reliable = charts.reliability_chart("Reliability", curves, colours)
+    found.append(_figure(f"Confidence, list {condition}", reliable))
+    said = f"Recall of phrases without a list (ring) and by {technique}, list {condition} (times spoken)"
+    return [*found, _figure(said, _recalls(evaluation))]
 
 
 def _false_accepts(evaluation: Evaluation) -> str:
@@ -129,21 +140,29 @@ def _false_accepts(evaluation: Evaluation) -> str:
     points = {(one.technique, one.condition): _point(one.false_accepts) for one in evaluation.absent}
     if len(conditions) == 1:
         return charts.bar_chart(title, [(name, points[name, conditions[0]]) for name in names], percent=False)
-    series = [Series(name, [points[name, one] for one in conditions]) for name in names]
+    series = [
+        Series(name, [points[name, one] for one in conditions], shaded)
+        for name, shaded in _shaded(names, evaluation)
+    ]
     return charts.line_chart(title, Axes(conditions, "distractors in the list", title, percent=False), series)
 
 
 def _recalls(evaluation: Evaluation) -> str:
     """The phrases said most often, and among equals those missed most."""
-    score = evaluation.row(*tables.featured(evaluation)).score
-    spoken = [(phrase, counts) for phrase, counts in score.phrases.items() if counts.spoken]
+    technique, condition = tables.featured(evaluation)
+    score, plain = (evaluation.row(name, condition).score.phrases for name in (technique, NONE))
+    spoken = [(phrase, counts) for phrase, counts in score.items() if counts.spoken]
     spoken.sort(key=lambda row: (-row[1].spoken, -row[1].misses, row[0]))
-    intervals = score.estimates_by(lambda phrase: phrase, "recall")
     rows = [
-        (f"{phrase} ({counts.spoken})", _point(intervals[phrase]))
+        (f"{phrase} ({counts.spoken})", plain[phrase].hits / counts.spoken, counts.hits / counts.spoken)
         for phrase, counts in spoken[:PHRASES_SHOWN]
     ]
-    return charts.bar_chart("Recall of phrases", rows)
+    return charts.change_chart("Recall of phrases", rows)
+
+
+def _shaded(names: Sequence[str], evaluation: Evaluation) -> list[tuple[str, bool]]:
+    """Techniques, and whether their intervals are drawn: of more than two, bands hide each other."""
+    return [(name, name in {NONE, tables.featured(evaluation)[0]}) for name in names]
 
 
 def _point(found: Estimate) -> Point:
@@ -163,10 +182,24 @@ def _table(found: Table) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in found.header)
     rows = "".join(
         f"<tr{' class=strong' if number in found.strong else ''}>"
-        f"{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+        f"{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>"
         for number, row in enumerate(found.rows)
     )
     return f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _cell(cell: str) -> str:
+    """A cell, its interval in small print."""
+    return INTERVAL.sub(r" <small>\1 to \2</small>", escape(cell))
+
+
+def _tiles(evaluation: Evaluation) -> str:
+    found = "".join(
+        f"<div><b>{escape(one.value)}</b><span>{escape(one.title)}</span>"
+        f'<span class="soft">{escape(one.detail)}</span></div>'
+        for one in tables.tiles(evaluation)
+    )
+    return f'<div class="tiles">{found}</div>' if found else ""
 
 
 def _bullets(lines: Sequence[str]) -> str:

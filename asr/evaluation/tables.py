@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asr.evaluation.measures import Evaluation, Measured
+from asr.evaluation.measures import Absent, Evaluation, Measured
 from asr.evaluation.techniques import NONE
 from biasing.alignment import align
 from biasing.intervals import Comparison, Estimate
 from biasing.utterances import UtterancePhrases
 
 WORST = 20
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,70 @@ def featured(evaluation: Evaluation) -> tuple[str, str]:
     return evaluation.techniques[-1], (with_list or [evaluation.material.conditions[0].name])[0]
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A number to be seen first: its title, its value, and what it means."""
+
+    title: str
+    value: str
+    detail: str
+
+
+def tiles(evaluation: Evaluation) -> list[Tile]:
+    """The numbers that tell whether a list helps, what it costs, and how long it may be."""
+    technique, condition = featured(evaluation)
+    if technique == NONE:
+        return []
+    plain, row = evaluation.row(NONE, condition), evaluation.row(technique, condition)
+    found = [
+        _tile("spoken phrases recognized", "recall", plain, row),
+        _tile("F1 of phrases", "f1", plain, row),
+        _tile("errors at all other words (U-WER)", "u_wer", plain, row),
+    ]
+    mistakes = _absent_of(evaluation, technique, condition)
+    if mistakes is not None:
+        before = _absent_of(evaluation, NONE, condition) or mistakes
+        value = f"{before.false_accepts.value:.2f} → {mistakes.false_accepts.value:.2f}"
+        detail = (
+            f"none being spoken in {mistakes.minutes:.0f} min; {_percent(mistakes.changed)} of texts change"
+        )
+        found.append(Tile("phrases a minute heard by mistake", value, detail))
+    return found
+
+
+def _tile(title: str, number: str, plain: Measured, row: Measured) -> Tile:
+    value = f"{_short(plain.numbers[number])} → {_short(row.numbers[number])} %"
+    versus = row.versus_none.get(number)
+    low, high = (f"{100 * one:.1f}" for one in (row.numbers[number].low, row.numbers[number].high))
+    return Tile(title, value, _difference(versus) if versus else f"95 % interval {low} to {high}")
+
+
+def _short(found: Estimate) -> str:
+    return "-" if math.isnan(found.value) else f"{100 * found.value:.1f}"
+
+
+def _absent_of(evaluation: Evaluation, technique: str, condition: str) -> Absent | None:
+    wanted = technique, condition
+    return next((one for one in evaluation.absent if (one.technique, one.condition) == wanted), None)
+
+
+def _growth(evaluation: Evaluation) -> list[str]:
+    """How the featured technique does with longer lists."""
+    technique, condition = featured(evaluation)
+    names = [
+        one.name for one in evaluation.material.conditions if one.mean_size > 0 and one.name != condition
+    ]
+    if not names:
+        return []
+    f1 = ", ".join(_short(evaluation.row(technique, name).numbers["f1"]) for name in names)
+    sentence = f"As the list grows to {', '.join(names)} distractors, F1 is {f1} %"
+    mistakes = [_absent_of(evaluation, technique, name) for name in names]
+    rates = ", ".join(f"{one.false_accepts.value:.2f}" for one in mistakes if one is not None)
+    return [f"{sentence}, and {rates} phrases a minute are heard by mistake." if rates else f"{sentence}."]
+
+
 def verdict(evaluation: Evaluation) -> list[str]:
-    """Say in a few sentences what a list is worth and what it costs."""
+    """Say in a few sentences whether a list helps, what it costs, and what becomes of it as it grows."""
     technique, condition = featured(evaluation)
     plain = evaluation.row(NONE, condition)
     if technique == NONE:
@@ -69,8 +132,8 @@ def verdict(evaluation: Evaluation) -> list[str]:
     f1 = row.versus_none["f1"]
     before, after = ({name: _percent(found) for name, found in one.numbers.items()} for one in (plain, row))
     sentences = [
-        f"With a list of {size:.0f} phrases, {technique} finds {after['recall']} of the spoken phrases; "
-        f"without it {before['recall']} are found. "
+        f"{_judged(f1)} With a list of {size:.0f} phrases, {technique} finds {after['recall']} of the spoken "
+        f"phrases, without it {before['recall']} are found; "
         f"F1 goes from {before['f1']} to {after['f1']} ({_difference(f1)}).",
         f"Errors at words of spoken phrases (B-WER) go from {before['b_wer']} to {after['b_wer']}, "
         f"those at all other words (U-WER) from {before['u_wer']} to {after['u_wer']}.",
@@ -81,7 +144,14 @@ def verdict(evaluation: Evaluation) -> list[str]:
                 f"On audio in which no phrase of the list is spoken, {_percent(one.changed)} of the "
                 f"utterances change, and {one.false_accepts.value:.2f} phrases a minute are heard by mistake."
             )
-    return sentences
+    return sentences + _growth(evaluation)
+
+
+def _judged(found: Comparison) -> str:
+    """Whether the list helps, as far as these utterances can tell."""
+    if found.p_value < SIGNIFICANT:
+        return "The list helps."
+    return "The list does harm." if found.difference.high < 0 else "Whether the list helps is not clear."
 
 
 def main_table(evaluation: Evaluation) -> Table:
@@ -95,7 +165,7 @@ def main_table(evaluation: Evaluation) -> Table:
         "B-WER %",
         "U-WER %",
         "WER %",
-        "F1 against none",
+        "F1 gain, points",
     ]
     technique, condition = featured(evaluation)
     rows = [
@@ -106,7 +176,7 @@ def main_table(evaluation: Evaluation) -> Table:
                 _with_interval(row.numbers[name])
                 for name in ("f1", "precision", "recall", "b_wer", "u_wer", "wer")
             ),
-            _difference(row.versus_none["f1"]) if row.versus_none else "",
+            _difference(row.versus_none["f1"]).replace(" points", "") if row.versus_none else "",
         ]
         for row in evaluation.rows
     ]

@@ -66,7 +66,13 @@ def test_the_page_stands_alone_and_says_every_number(evaluation):
     text = page.page(evaluation, {"command": "onoma evaluate <x>"})
     cells = read_page(text)
     for table in (tables.main_table, tables.absent_table, tables.fate_table, tables.cost_table):
-        assert {cell for row in table(evaluation).rows for cell in row if cell} <= set(cells)
+        for cell in {cell for row in table(evaluation).rows for cell in row if cell}:
+            value, bracket, interval = cell.partition(" (")
+            # Intervals stand behind their values in small print.
+            small = bracket and " to " in interval
+            assert (value + " " if small else cell) in cells
+            assert not small or interval.rstrip(")") in cells
+    assert all(one.value in cells for one in tables.tiles(evaluation))
     assert "<b>&" not in text
     assert "<x>" not in text
     assert "prefers-color-scheme: dark" in text
@@ -94,6 +100,8 @@ def test_the_verdict_names_what_the_list_does(evaluation):
     row = evaluation.row("parrot", "3")
     assert f"{100 * row.numbers['f1'].value:.1f} %" in text
     assert "heard by mistake" in text
+    assert "As the list grows to 6 distractors" in text
+    assert text.startswith(("The list helps.", "Whether the list helps is not clear."))
 
 
 def test_results_go_through_json(evaluation):
@@ -131,8 +139,9 @@ def test_charts_of_nothing_are_empty_not_broken():
         charts.line_chart("none", Axes(["0"], "x", "y"), [Series("a", [nothing])]),
         charts.bar_chart("none", [("a", nothing)]),
         charts.bar_chart("none", []),
-        charts.stacked_chart("none", ["hit"], []),
-        charts.reliability_chart("none", [("a", [])]),
+        charts.stacked_chart("none", ["hit"], [], [0]),
+        charts.reliability_chart("none", [("a", [])], [0]),
+        charts.change_chart("none", [("a", float("nan"), 1.0)]),
     ):
         read_page(text)
         assert "nan" not in text
