@@ -44,6 +44,15 @@ def compiled_part(function: Function) -> Function:
     return cast(Function, _njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True))
 
 
+def compiled_formula(function: Function) -> Function:
+    """Compile a part that divides by nothing that can be zero.
+
+    Without the check for zeros, loops over it work on several numbers at once.
+    """
+    options = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, _njit(function, error_model="numpy", **options))
+
+
 def _digest(module: str) -> str:
     """A hash of the source of a module and of all modules of the rooms, and its own, that it imports.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled, compiled_part
+from asr.compiled import compiled, compiled_formula, compiled_part
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -96,7 +96,7 @@ def new_network_state(weights: Weights) -> NetworkState:
     )
 
 
-@compiled_part
+@compiled_formula
 def tanh(x: np.float32) -> np.float32:
     """Lambert's continued fraction for tanh, cut after seven terms: within 1e-4, and without a branch."""
     x = min(max(x, np.float32(-SATURATION)), np.float32(SATURATION))
@@ -106,7 +106,7 @@ def tanh(x: np.float32) -> np.float32:
     return min(max(above / below, np.float32(-1)), np.float32(1))
 
 
-@compiled_part
+@compiled_formula
 def sigmoid(x: np.float32) -> np.float32:
     """The logistic function, made of `tanh`."""
     return np.float32(0.5) + np.float32(0.5) * tanh(np.float32(0.5) * x)

@@ -80,15 +80,23 @@ def forward_steps(gates: Float32, matrix: Float32, biases: Float32, hidden: Floa
         np.dot(state, matrix, product)
         for b in range(batch):
             gate, recalled, now = gates[b, t], product[b], state[b]
+            kept, after = memory[b, t], hidden[b, t]
+            # Short loops over few arrays: the compiler then works on several units at once.
+            for n in range(2 * units):
+                recalled[n] = sigmoid(gate[n] + recalled[n] + both[n])
             for n in range(units):
-                reset = sigmoid(gate[n] + recalled[n] + both[n])
-                update = sigmoid(gate[units + n] + recalled[units + n] + both[units + n])
-                kept = recalled[2 * units + n] + last[n]
-                candidate = tanh(gate[2 * units + n] + both[2 * units + n] + reset * kept)
-                gate[n], gate[units + n], gate[2 * units + n] = reset, update, candidate
-                memory[b, t, n] = kept
-                now[n] = candidate + update * (now[n] - candidate)
-                hidden[b, t, n] = now[n]
+                kept[n] = recalled[2 * units + n] + last[n]
+            for n in range(units):
+                recalled[2 * units + n] = tanh(
+                    gate[2 * units + n] + both[2 * units + n] + recalled[n] * kept[n]
+                )
+            for n in range(units):
+                candidate = recalled[2 * units + n]
+                now[n] = candidate + recalled[units + n] * (now[n] - candidate)
+            for n in range(units):
+                after[n] = now[n]
+            for n in range(3 * units):
+                gate[n] = recalled[n]
 
 
 @compiled

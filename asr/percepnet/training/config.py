@@ -86,6 +86,8 @@ class DenoiserRunConfig:
     """Torch device."""
     batch: int = 32
     """Examples per step."""
+    frames: int = 0
+    """Frames of each example that a step takes, begun anywhere; 0 takes all."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the products of matrices; weights and sums stay float32."""
     dev_examples: int = 64
@@ -105,6 +107,8 @@ class DenoiserRunConfig:
         counts = ("batch", "dev_examples", "log_steps", "eval_steps", "keep_best", "threads")
         if min(getattr(self, name) for name in counts) < 1:
             raise ConfigError(f"run: {', '.join(counts)} must be 1 or more")
+        if self.frames < 0:
+            raise ConfigError(f"run.frames is {self.frames}; it must be 1 or more, or 0 for all")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,14 @@ class MixtureBatch:
     strengths: Tensor
     weights: Tensor
 
+    def cut(self, frames: int, begin: float) -> MixtureBatch:
+        """So many frames, 0 for all; `begin` in [0, 1) says where between the first place and the last."""
+        spare = self.features.shape[1] - frames
+        if frames == 0 or spare <= 0:
+            return self
+        first = int(begin * (spare + 1))
+        return MixtureBatch(*(part[:, first : first + frames] for part in vars(self).values()))
+
 
 class Mixer:
     """Draws mixtures; the generator alone decides, so a seed repeats them."""

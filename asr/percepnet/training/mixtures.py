@@ -42,7 +42,7 @@ class MixtureCache:
     def batch(self, places: NDArray[np.int64]) -> MixtureBatch:
         """The mixtures of these places."""
         rows = torch.from_numpy(self._rows[np.sort(places)]).float()
-        return MixtureBatch(*rows.split(_columns(self.form), dim=-1))
+        return MixtureBatch(*torch.split(rows, _columns(self.form), dim=-1))
 
     def _open(self, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
         return np.memmap(self._file, np.float16, mode, shape=(self.count, *self._shape))  # type: ignore[call-overload, no-any-return]

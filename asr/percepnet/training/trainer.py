@@ -36,6 +36,7 @@ PANELS = (
     Panel(("gain", "strength"), "loss of mixtures", logarithmic=True),
     Panel(("dev_loss",), "loss on dev", logarithmic=False),
 )
+FRAMES_AN_HOUR = 360_000
 DEV_SEED, TRAIN_SEED = 0, 1
 """First part of the seeds of mixtures, so that dev's are never trained on."""
 
@@ -193,7 +194,7 @@ class DenoiserTrainer:
             self.network.zero_grad(set_to_none=True)
         self._sums += torch.stack((losses.total, losses.gain, losses.strength)).detach().cpu()
         self._since += 1
-        self._hours += self.config.mix.seconds * len(batch.features) / 3600
+        self._hours += batch.features.shape[0] * batch.features.shape[1] / FRAMES_AN_HOUR
         self.progress = Progress(self.progress.step + 1)
 
     def _losses(self, batch: MixtureBatch) -> DenoiserLosses:
@@ -218,9 +219,11 @@ class DenoiserTrainer:
         run = self.config.run
         epoch, done = divmod(self.progress.step, self.mixtures.count // run.batch)
         while True:
-            order = np.random.default_rng((run.seed, epoch)).permutation(self.mixtures.count)
+            generator = np.random.default_rng((run.seed, epoch))
+            order = generator.permutation(self.mixtures.count)
+            begins = generator.random(len(order))
             for first in range(done * run.batch, len(order) - run.batch + 1, run.batch):
-                yield self.mixtures.batch(order[first : first + run.batch])
+                yield self.mixtures.batch(order[first : first + run.batch]).cut(run.frames, begins[first])
             epoch, done = epoch + 1, 0
 
     def _log(self, dev_loss: float | None) -> None:

@@ -52,7 +52,9 @@ def config(sounds, tmp_path):
         ),
         mix=MixConfig(seconds=0.5, count=5),
         optimizer=OptimizerConfig(total_steps=6, warmup_steps=1, learning_rate=0.01),
-        run=DenoiserRunConfig(out=str(tmp_path / "run"), batch=2, dev_examples=3, eval_steps=2, log_steps=1),
+        run=DenoiserRunConfig(
+            out=str(tmp_path / "run"), batch=2, frames=40, dev_examples=3, eval_steps=2, log_steps=1
+        ),
     )
 
 
@@ -105,6 +107,14 @@ def test_kept_mixtures_are_those_that_the_mixer_draws(config, tmp_path):
     kept = MixtureCache(mixer(config), (4,), 5, tmp_path / "kept").batch(np.arange(5))
     for name, part in vars(drawn).items():
         np.testing.assert_allclose(vars(kept)[name], part, rtol=1e-3, atol=1e-4)
+
+
+def test_a_cut_keeps_features_and_targets_together(config):
+    whole = mixer(config).batch((4,), range(2))
+    for begin, first in ((0.0, 0), (0.5, 16), (0.999, 31)):
+        for name, part in vars(whole.cut(20, begin)).items():
+            assert part.equal(vars(whole)[name][:, first : first + 20])
+    assert whole.cut(0, 0.5) is whole.cut(60, 0.5) is whole
 
 
 def test_a_stopped_making_goes_on_with_what_is_missing(config, tmp_path, monkeypatch):
