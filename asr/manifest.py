@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Utterance:
         speaker: name of the speaker, where known.
         source: name of the corpus it came from, where known.
         entities: the names and terms spoken in it, as they stand in the text.
+        where: the manifest and the line that it comes from, for messages.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Utterance:
     speaker: str | None = None
     source: str | None = None
     entities: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
 
 
 def read_manifest(
@@ -120,6 +122,7 @@ def _utterance(fields: dict[str, Any], folder: Path, where: str) -> Utterance:
         speaker=_optional_text(fields, "speaker", where),
         source=_optional_text(fields, "source", where),
         entities=_entities(fields.get("entities"), where),
+        where=where,
     )
 
 

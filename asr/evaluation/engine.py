@@ -122,7 +122,7 @@ def hear_all(
             if isinstance(error, OutputError):
                 raise
             log.error("%s", error)
-            failed[name] = f"{name}: {error}"
+            failed[name] = f"{one.where}: {error}"
         advance(number)
     return keys, failed
 

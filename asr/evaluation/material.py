@@ -147,9 +147,7 @@ def read_utterances(manifest: Path) -> Reading:
         if plain.text:
             utterances[one.id] = plain
         else:
-            faults.append(
-                f"{manifest}: {one.id}: the text is empty; there is nothing to count errors against"
-            )
+            faults.append(f"{one.where}: the text is empty; there is nothing to count errors against")
     if not utterances:
         raise MaterialError(f"{manifest}: nothing is said in any utterance; give the texts that were said")
     return Reading(utterances, faults)
