@@ -20,7 +20,7 @@ from biasing.attention import AttentionPart
 from biasing.finder import Found
 from biasing.lookup import look_up
 from biasing.phone_alignment import PhoneFrames, align_words, phone_frames
-from biasing.phonetic import Verdict, rescore, veto, without_vetoed
+from biasing.phonetic import Place, Verdict, differences, rescore, restored, veto
 from biasing.report import Event, Outcome
 
 LogProbs = NDArray[np.float32]
@@ -121,7 +121,8 @@ class PhraseDecoder:
             readings = self._rescored(readings, sound)
         plain = self._read(self._plain, unbiased, sound)
         best = self._read(self._biased, readings[0], sound)
-        if not self.prepared.finder.find(best.texts) and not self._discouraged(plain):
+        discouraged = self._discouraged(plain)
+        if not (self.prepared.finder.find(best.texts) or discouraged):
             best = plain
         found = self.prepared.finder.find(best.texts)
         events = self._nearly(readings, best, sound)
@@ -129,9 +130,9 @@ class PhraseDecoder:
         if found:
             verdicts = self._judged(best, found, plain, sound)
             events += self._chosen(best, found, plain, verdicts, sound)
-            items = without_vetoed(
-                _marked(best.words, found), [_Item(word) for word in plain.words], verdicts
-            )
+            places = {one.place for one in verdicts if one.vetoed}
+            places |= _without_part(best, found, plain, discouraged)
+            items = restored(_marked(best.words, found), [_Item(word) for word in plain.words], places)
         if self._bias.lookup:
             items, looked_up = self._looked_up(items, sound)
             events += looked_up
@@ -144,10 +145,10 @@ class PhraseDecoder:
             return Adapted(log_probs)
         return tools.encoder(log_probs, states, encoded, self._bias.encoder)
 
-    def _discouraged(self, plain: Reading) -> bool:
-        """Whether a phrase of negative boost is heard without the list."""
+    def _discouraged(self, plain: Reading) -> list[Found]:
+        """The phrases of negative boost that are heard without the list."""
         found = self.prepared.finder.find(plain.texts)
-        return any((self.prepared.spelled[one.entry].boost or 0.0) < 0 for one in found)
+        return [one for one in found if (self.prepared.spelled[one.entry].boost or 0.0) < 0]
 
     def _rescored(self, readings: list[Hypothesis], sound: _Sound) -> list[Hypothesis]:
         """The readings in the order that search and phones agree on; as they are where none has a phrase."""
@@ -266,6 +267,21 @@ class PhraseDecoder:
                 for word, text in zip(said, written, strict=True)
             ]
         return tuple(words)
+
+
+def _without_part(
+    best: Reading, found: Sequence[Found], plain: Reading, discouraged: Sequence[Found]
+) -> set[Place]:
+    """Where the two readings differ although neither has a phrase there."""
+
+    def apart(phrases: Sequence[Found], part: tuple[int, int]) -> bool:
+        return not any(one.first < part[1] and part[0] < one.end for one in phrases)
+
+    return {
+        (ours, theirs)
+        for ours, theirs in differences(best.texts, plain.texts)
+        if apart(found, ours) and apart(discouraged, theirs)
+    }
 
 
 def _marked(words: Sequence[TimedWord], found: Iterable[Found]) -> list[_Item]:

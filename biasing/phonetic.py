@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeVar
 
 from biasing.alignment import Pair, align
@@ -12,6 +13,8 @@ from biasing.phone_alignment import PhoneFrames, PhoneticError, align_words, cos
 from biasing.phone_book import PhoneBook
 
 Item = TypeVar("Item")
+Place = tuple[tuple[int, int], tuple[int, int]]
+"""From and to where in the words of a hypothesis, and from and to where in those of the un-biased one."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Verdict:
     other: tuple[int, int]
     margin: float
     vetoed: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it is in the hypothesis and in the un-biased one."""
+        return self.replaces, self.other
 
 
 @dataclass(frozen=True)
@@ -153,15 +161,25 @@ def veto(
     return tuple(verdicts)
 
 
-def without_vetoed(
-    words: Sequence[Item], unbiased: Sequence[Item], verdicts: Iterable[Verdict]
-) -> list[Item]:
-    """The hypothesis with un-biased words in the places of vetoed phrases; items may be words with times."""
+def restored(words: Sequence[Item], unbiased: Sequence[Item], places: Iterable[Place]) -> list[Item]:
+    """The hypothesis with un-biased words in some places, none inside another; items may have times."""
     kept = list(words)
-    vetoed = {(one.replaces, one.other) for one in verdicts if one.vetoed}
-    for (low, high), other in sorted(vetoed, reverse=True):
+    for (low, high), other in sorted(places, reverse=True):
         kept[low:high] = unbiased[slice(*other)]
     return kept
+
+
+def differences(words: Sequence[str], unbiased: Sequence[str]) -> list[Place]:
+    """All places in which two hypotheses of one utterance differ, as long as they can be, in their order."""
+    found: list[Place] = []
+    i = j = 0
+    for same, group in groupby(align(words, unbiased), key=lambda pair: _same(pair, words, unbiased)):
+        pairs = list(group)
+        ends = i + sum(one is not None for one, _ in pairs), j + sum(one is not None for _, one in pairs)
+        if not same:
+            found.append(((i, ends[0]), (j, ends[1])))
+        i, j = ends
+    return found
 
 
 def _check(phrases: Sequence[tuple[int, int]], count: int) -> None:
@@ -197,19 +215,21 @@ def _less(cost: float, other: float) -> float:
     return 0.0 if cost == other else cost - other
 
 
+def _same(pair: Pair, words: Sequence[str], unbiased: Sequence[str]) -> bool:
+    own, other = pair
+    return own is not None and other is not None and words[own] == unbiased[other]
+
+
 def _difference(
     pairs: Sequence[Pair], words: Sequence[str], unbiased: Sequence[str], phrase: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
+) -> Place:
     """The phrase and all next to it in which the two differ: from and to where in both."""
-
-    def same(pair: Pair) -> bool:
-        return None not in pair and words[pair[0] or 0] == unbiased[pair[1] or 0]
 
     own = [place for place, (i, _) in enumerate(pairs) if i is not None and phrase[0] <= i < phrase[1]]
     low, high = own[0], own[-1] + 1
-    while low > 0 and not same(pairs[low - 1]):
+    while low > 0 and not _same(pairs[low - 1], words, unbiased):
         low -= 1
-    while high < len(pairs) and not same(pairs[high]):
+    while high < len(pairs) and not _same(pairs[high], words, unbiased):
         high += 1
     before, inside = pairs[:low], pairs[low:high]
     starts = [sum(pair[side] is not None for pair in before) for side in (0, 1)]

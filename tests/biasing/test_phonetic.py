@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from phones_said import Letters, random_log_probs, said, silence
 from asr.phones import PHONE_IDS
 from biasing.phone_alignment import PhoneticError, align_words, cost_of, phone_frames, span_cost
 from biasing.phone_book import CLASSES, PhoneBook, classes, names, without_repeats
-from biasing.phonetic import PhoneticOptions, rescore, veto, without_vetoed
+from biasing.phonetic import PhoneticOptions, differences, rescore, restored, veto
 from biasing.phrases import Phrase, make_phrases
 
 BOOK = PhoneBook(Letters())
@@ -175,12 +174,11 @@ def test_the_veto_keeps_ran_from_becoming_cran() -> None:
     assert (one.replaces, one.instead, one.other) == ((1, 2), ("ran",), (1, 2))
     assert one.cost_per_phone == pytest.approx(one.cost / 4)
     assert one.margin == pytest.approx(one.cost, abs=1e-4)
-    assert without_vetoed(words, unbiased, [one]) == unbiased
+    assert restored(words, unbiased, [one.place]) == unbiased
     kept = veto(words, [(1, 2)], unbiased, phone_frames(said("HH EH K R AE N AE")), BOOK)[0]
     assert not kept.vetoed
     assert kept.cost == pytest.approx(0.0, abs=1e-5)
     assert kept.margin < -1.0
-    assert without_vetoed(words, unbiased, [kept]) == words
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -192,7 +190,7 @@ def test_the_margin_is_the_difference_of_two_whole_alignments(seed: int) -> None
     one = veto(words, [phrase], unbiased, heard, BOOK)[0]
     expected = cost_of(words, heard, BOOK) - cost_of(unbiased, heard, BOOK)
     assert one.margin == pytest.approx(expected, abs=1e-3)
-    assert without_vetoed(words, unbiased, [replace(one, vetoed=True)]) == unbiased
+    assert restored(words, unbiased, [one.place]) == unbiased
     options = PhoneticOptions(veto_cost=0.0, veto_margin=max(one.margin, 0.0))
     assert not veto(words, [phrase], unbiased, heard, BOOK, options)[0].vetoed
 
@@ -202,10 +200,10 @@ def test_a_veto_takes_back_all_that_differs_around_the_phrase() -> None:
     words, unbiased = ["he", "cran", "red", "a"], ["he", "ran", "a"]
     one = veto(words, [(1, 2)], unbiased, heard, BOOK)[0]
     assert (one.replaces, one.instead, one.vetoed) == ((1, 3), ("ran",), True)
-    assert without_vetoed(words, unbiased, [one]) == unbiased
+    assert restored(words, unbiased, [one.place]) == unbiased
     both = veto(["cran", "a", "cran"], [(0, 1), (2, 3)], ["ran", "a"], phone_frames(said("R AE N AE")), BOOK)
     assert [verdict.instead for verdict in both] == [("ran",), ()]
-    assert without_vetoed(["cran", "a", "cran"], ["ran", "a"], both) == ["ran", "a"]
+    assert restored(["cran", "a", "cran"], ["ran", "a"], [one.place for one in both]) == ["ran", "a"]
 
 
 def test_phrases_that_both_heard_stay_whatever_they_cost() -> None:
@@ -225,3 +223,13 @@ def test_a_veto_without_alignment() -> None:
     for phrases in ([(0, 2)], [(0, 0)], [(-1, 1)], [(0, 1), (0, 1)]):
         with pytest.raises(PhoneticError, match="from left to right"):
             veto(["ran"], phrases, ["ran"], heard, BOOK)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_differences_are_whole_apart_and_all_there_is(seed: int) -> None:
+    words, unbiased = random_words(seed), random_words(seed + 1000)
+    places = differences(words, unbiased)
+    assert restored(words, unbiased, places) == unbiased
+    for ((_, end), (_, other)), ((first, _), (second, _)) in itertools.pairwise(places):
+        assert words[end:first] == unbiased[other:second] != []
+    assert not differences(words, words)
