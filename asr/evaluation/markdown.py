@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asr.evaluation import tables
+from asr.evaluation import groups, tables
 from asr.evaluation.measures import Evaluation
 from asr.evaluation.tables import Example, Table
 from asr.evaluation.techniques import NONE
@@ -34,6 +34,7 @@ def report(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
     parts += ["## By list and technique", table(tables.main_table(evaluation))]
     if evaluation.absent:
         parts += ["## The same lists where none of it is spoken", table(tables.absent_table(evaluation))]
+    parts += [f"## Which phrases (list {condition})", groups.EXPLAINED, table(groups.group_table(evaluation))]
     parts += ["## Where the errors went", FATES, table(tables.fate_table(evaluation))]
     parts += ["## Cost", COST, table(tables.cost_table(evaluation))]
     found = tables.examples(evaluation)

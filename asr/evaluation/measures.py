@@ -109,21 +109,27 @@ class Evaluation:
         return next(one for one in self.rows if (one.technique, one.condition) == (technique, condition))
 
 
-def measure(material: Material, recognized: Recognized, bootstrap: Bootstrap | None = None) -> Evaluation:
-    """Count everything.
+def measure(
+    material: Material,
+    recognized: Recognized,
+    bootstrap: Bootstrap | None = None,
+    vocabulary: frozenset[str] | None = None,
+) -> Evaluation:
+    """Count everything; given the words that count as known, errors at unknown ones are told apart.
 
     Raises:
         ScoreError: an empty list of phrases, or references without any word.
     """
     names = tuple(dict.fromkeys(technique for technique, _, _ in recognized.hypotheses))
     drawn = bootstrap or Bootstrap()
+    settings = drawn, vocabulary
     rows: list[Measured] = []
     absent: list[Absent] = []
     for condition in material.conditions:
-        plain = _score(material, condition, recognized.of(NONE, condition.name), drawn)
+        plain = _score(material, condition, recognized.of(NONE, condition.name), settings)
         for name in names:
             texts = recognized.of(name, condition.name)
-            score = plain if name == NONE else _score(material, condition, texts, drawn)
+            score = plain if name == NONE else _score(material, condition, texts, settings)
             seconds = _seconds_per_minute(material, texts)
             numbers = {number: score.estimate(number) for number in SHOWN}
             versus = {} if name == NONE else {number: plain.compare(score, number) for number in COMPARED}
@@ -141,13 +147,16 @@ def measure(material: Material, recognized: Recognized, bootstrap: Bootstrap | N
 
 
 def _score(
-    material: Material, condition: Condition, found: Mapping[str, Hypothesis], bootstrap: Bootstrap
+    material: Material,
+    condition: Condition,
+    found: Mapping[str, Hypothesis],
+    settings: tuple[Bootstrap, frozenset[str] | None],
 ) -> EntityScore:
     refs = {name: material.utterances[name].text for name in condition.lists}
     hyps = {name: found[name].text for name in refs}
     # One list for all is indexed once.
     lists = next(iter(condition.lists.values())).phrases if condition.is_shared else condition.lists
-    return evaluate(refs, hyps, lists, bootstrap=bootstrap)
+    return evaluate(refs, hyps, lists, settings[1], settings[0])
 
 
 def _seconds_per_minute(material: Material, found: Mapping[str, Hypothesis]) -> float:
@@ -163,7 +172,7 @@ def _absent(
     bootstrap: Bootstrap,
 ) -> Absent:
     """Compare `texts`, of the technique and of none, on audio without phrases."""
-    score = _score(material, condition, texts[0], bootstrap)
+    score = _score(material, condition, texts[0], (bootstrap, None))
     names = list(condition.lists)
     minutes = [material.utterances[name].duration / 60 for name in names]
     changed = ratio([texts[0][name].text != texts[1][name].text for name in names], [1] * len(names))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from asr.evaluation import charts, tables
+from asr.evaluation import charts, groups, tables
 from asr.evaluation.charts import Axes, Point, Series
 from asr.evaluation.markdown import COST, EXPLAINED, FATES
 from asr.evaluation.measures import Evaluation, reliability
@@ -37,6 +37,8 @@ def page(evaluation: Evaluation, settings: Mapping[str, Any]) -> str:
     if evaluation.absent:
         title = "The same lists where none of it is spoken"
         body.append(_section(title, "", _table(tables.absent_table(evaluation))))
+    title = f"Which phrases (list {condition})"
+    body.append(_section(title, groups.EXPLAINED, _table(groups.group_table(evaluation))))
     body.append(_section("Where the errors went", FATES, _table(tables.fate_table(evaluation))))
     body.append(_section("Cost", COST, _table(tables.cost_table(evaluation))))
     worst = "".join(_example(one, technique) for one in tables.examples(evaluation))

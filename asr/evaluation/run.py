@@ -64,7 +64,9 @@ def evaluate(
     kept = texts, digest_files(folder, DECODING_FILES)
     with step_progress(0, count_searches(material, techniques), place.shown, "searching") as advance:
         recognized = search_all(material, techniques, store, kept, advance, keys)
-    return measure(material, recognized, bootstrap)
+    ngram = recognizer.ngram
+    known = frozenset(ngram.lookahead.ranked()) if ngram is not None and ngram.lookahead is not None else None
+    return measure(material, recognized, bootstrap, known)
 
 
 def write_report(evaluation: Evaluation, settings: dict[str, Any], out: Path) -> None:

@@ -173,7 +173,7 @@ def main_table(evaluation: Evaluation) -> Table:
             row.condition,
             row.technique,
             *(
-                _with_interval(row.numbers[name])
+                with_interval(row.numbers[name])
                 for name in ("f1", "precision", "recall", "b_wer", "u_wer", "wer")
             ),
             _difference(row.versus_none["f1"]).replace(" points", "") if row.versus_none else "",
@@ -192,8 +192,8 @@ def absent_table(evaluation: Evaluation) -> Table:
             one.condition,
             one.technique,
             f"{one.utterances} ({one.minutes:.1f} min)",
-            _with_interval(one.changed),
-            _with_interval(one.false_accepts, percent=False),
+            with_interval(one.changed),
+            with_interval(one.false_accepts, percent=False),
         ]
         for one in evaluation.absent
     ]
@@ -288,7 +288,8 @@ def _cells(
     return tuple(cells)
 
 
-def _with_interval(found: Estimate, percent: bool = True) -> str:
+def with_interval(found: Estimate, percent: bool = True) -> str:
+    """A number and its interval in words."""
     if math.isnan(found.value):
         return "-"
     low, high = (f"{100 * value:.1f}" if percent else f"{value:.2f}" for value in (found.low, found.high))

@@ -10,7 +10,7 @@ from made_up import COMMON, DISTRACTORS, TEXTS, run, toys_for, write_manifest
 from typer.testing import CliRunner
 
 from asr.cli import app
-from asr.evaluation import charts, markdown, page, tables
+from asr.evaluation import charts, groups, markdown, page, tables
 from asr.evaluation.charts import Axes, Point, Series
 from asr.evaluation.material import Pool, drawn_lists, read_utterances
 from asr.evaluation.results import to_dict
@@ -65,7 +65,13 @@ def evaluation(model_folder, tmp_path_factory):
 def test_the_page_stands_alone_and_says_every_number(evaluation):
     text = page.page(evaluation, {"command": "onoma evaluate <x>"})
     cells = read_page(text)
-    for table in (tables.main_table, tables.absent_table, tables.fate_table, tables.cost_table):
+    for table in (
+        tables.main_table,
+        tables.absent_table,
+        tables.fate_table,
+        tables.cost_table,
+        groups.group_table,
+    ):
         for cell in {cell for row in table(evaluation).rows for cell in row if cell}:
             value, bracket, interval = cell.partition(" (")
             # Intervals stand behind their values in small print.
@@ -102,6 +108,16 @@ def test_the_verdict_names_what_the_list_does(evaluation):
     assert "heard by mistake" in text
     assert "As the list grows to 6 distractors" in text
     assert text.startswith(("The list helps.", "Whether the list helps is not clear."))
+
+
+def test_groups_of_phrases_sum_to_all_of_them(evaluation):
+    found = groups.group_table(evaluation)
+    spoken = {row[0]: int(row[1]) for row in found.rows}
+    total = evaluation.row(*tables.featured(evaluation)).score.totals.spoken
+    lengths = sum(count for name, count in spoken.items() if "word" in name)
+    letters = sum(count for name, count in spoken.items() if "letter" in name)
+    known = sum(count for name, count in spoken.items() if "vocabulary" in name)
+    assert lengths == letters == known == total > 0
 
 
 def test_results_go_through_json(evaluation):
