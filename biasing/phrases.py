@@ -14,6 +14,7 @@ from pathlib import Path
 from biasing.normalise import SpellingError, phones_of, printable, spoken_form
 
 _COLUMNS = 4
+_QUOTES = "'\"‘’“”„«»"
 _COLON = re.compile(r"(.*\S)\s+:(\S*)\s*")
 
 
@@ -224,6 +225,8 @@ def _nats(text: str) -> float | None:
 def _entry(phrase: Phrase, line: int) -> Entry:
     """Check a phrase and put it into the alphabet of the search.
 
+    Quotes around a phrase are not written, since nothing of them is heard, unless its display form has them.
+
     Raises:
         SpellingError: says why the phrase cannot be used.
     """
@@ -245,7 +248,7 @@ def _entry(phrase: Phrase, line: int) -> Entry:
         spellings = tuple(others)
         notes.append("heard only as what it sounds like")
     printable(phrase.display or "")
-    display = " ".join((phrase.display or phrase.text).split())
+    display = " ".join((phrase.display or phrase.text.strip(_QUOTES)).split())
     boost = None if phrase.boost is None else float(phrase.boost)
     return Entry(display, tuple(dict.fromkeys(spellings)), tuple(phones), boost, (line,), tuple(notes))
 

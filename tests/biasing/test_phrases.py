@@ -257,3 +257,10 @@ def test_the_check_has_a_row_for_every_line(tmp_path):
 def test_the_phones_are_39_symbols_that_phone_strings_can_hold():
     assert len(set(PHONES)) == 39
     assert all(unicodedata.category(char) == "Lu" for phone in PHONES for char in phone)
+
+
+def test_quotes_around_a_phrase_are_not_written() -> None:
+    """Nothing of them is heard, so a list that has them would put them around every such word."""
+    plain = make_phrases(["of'", "'siobhan'", "“Tadeusz”", "rock 'n' roll", "O'Brien"])
+    assert {entry.display for entry in plain} == {"of", "siobhan", "Tadeusz", "rock 'n' roll", "O'Brien"}
+    assert make_phrases([Phrase("boss", display="boss'")])[0].display == "boss'"
