@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -106,6 +107,21 @@ def compare(
     better = gains > 0 if higher_is_better else gains < 0
     p_value = (1 + np.count_nonzero(~better)) / (1 + len(gains))
     return Comparison(value_a, value_b, _estimate(value_b - value_a, gains, options.coverage), float(p_value))
+
+
+def upper_limit(events: int, coverage: float = 0.95) -> float:
+    """Mean of a Poisson distribution that has so few events or fewer in 1 - `coverage` of all cases.
+
+    Where few events or none were seen, drawing utterances anew cannot tell how many there might have been.
+    """
+    low, high = 0.0, 2.0 * events + 10.0 - math.log(1 - coverage)
+    while high - low > 1e-9 * high:
+        mean = (low + high) / 2
+        terms = [math.exp(-mean)]
+        for k in range(1, events + 1):
+            terms.append(terms[-1] * mean / k)
+        low, high = (mean, high) if math.fsum(terms) > 1 - coverage else (low, mean)
+    return high
 
 
 def ratio(top: ArrayLike, bottom: ArrayLike) -> Statistic:

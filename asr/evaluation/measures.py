@@ -11,7 +11,7 @@ from asr.evaluation.material import Condition, Material
 from asr.evaluation.techniques import NONE
 from biasing.alignment import Pair, align
 from biasing.entities import Finding
-from biasing.intervals import Bootstrap, Comparison, Estimate, estimates, ratio
+from biasing.intervals import Bootstrap, Comparison, Estimate, estimates, ratio, upper_limit
 from biasing.metrics import EntityScore, evaluate
 
 SHOWN = ("f1", "precision", "recall", "b_wer", "u_wer", "wer")
@@ -177,14 +177,16 @@ def _absent(
     minutes = [material.utterances[name].duration / 60 for name in names]
     changed = ratio([texts[0][name].text != texts[1][name].text for name in names], [1] * len(names))
     accepts = ratio([one.phrases.false_accepts for one in score.utterances], minutes)
-    return Absent(
-        technique,
-        condition.name,
-        len(names),
-        sum(minutes),
-        estimates(changed, len(names), bootstrap)[0],
-        estimates(accepts, len(names), bootstrap)[0],
-    )
+    share, rate = (estimates(one, len(names), bootstrap)[0] for one in (changed, accepts))
+    if technique != NONE:
+        share = _limited(share, 1 - (1 - bootstrap.coverage) ** (1 / len(names)))
+    rate = _limited(rate, upper_limit(0, bootstrap.coverage) / sum(minutes))
+    return Absent(technique, condition.name, len(names), sum(minutes), share, rate)
+
+
+def _limited(found: Estimate, limit: float) -> Estimate:
+    """What was never seen may still be there: the interval of a 0 ends where it would surely have been."""
+    return found if found.value else Estimate(0.0, 0.0, limit)
 
 
 def fates(score: EntityScore, refs: Mapping[str, str], hyps: Mapping[str, str]) -> Fates:

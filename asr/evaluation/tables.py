@@ -80,8 +80,10 @@ def tiles(evaluation: Evaluation) -> list[Tile]:
     if mistakes is not None:
         before = _absent_of(evaluation, NONE, condition) or mistakes
         value = f"{before.false_accepts.value:.2f} → {mistakes.false_accepts.value:.2f}"
+        rate, minutes = mistakes.false_accepts, mistakes.minutes
         detail = (
-            f"none being spoken in {mistakes.minutes:.0f} min; {_percent(mistakes.changed)} of texts change"
+            f"95 % interval {rate.low:.2f} to {rate.high:.2f}, by {minutes:.0f} min without any; "
+            f"{_percent(mistakes.changed)} of texts change"
         )
         found.append(Tile("phrases a minute heard by mistake", value, detail))
     return found

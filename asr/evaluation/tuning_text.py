@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from asr.evaluation.tuning import Trial, Tuned
-from biasing.intervals import Estimate
+from biasing.intervals import Estimate, upper_limit
 
-CONFIDENCE = 0.95
 NAMED = 5
 HEADER = ("boost", "class", "F1 %", "recall %", "precision %", "B-WER %", "U-WER %", "mistakes", "unspoken")
 EXPLAINED = (
@@ -63,19 +62,6 @@ def conclusion(tuned: Tuned) -> list[str]:
 def comments(tuned: Tuned, command: str) -> list[str]:
     """What stands at the head of the file that is written."""
     return [f"Chosen by: {command}", *conclusion(tuned)]
-
-
-def upper_limit(events: int) -> float:
-    """Mean of a Poisson distribution that has so few events or fewer in 5 % of all cases."""
-    low, high = 0.0, 2.0 * events + 10.0
-    while high - low > 1e-9 * high:
-        mean = (low + high) / 2
-        # The next term is the last one times mean / k.
-        terms = [math.exp(-mean)]
-        for k in range(1, events + 1):
-            terms.append(terms[-1] * mean / k)
-        low, high = (mean, high) if math.fsum(terms) > 1 - CONFIDENCE else (low, mean)
-    return high
 
 
 def _chosen(tuned: Tuned, best: Trial) -> str:

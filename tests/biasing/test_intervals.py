@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from biasing.intervals import Bootstrap, BootstrapError, compare, divide, draws, estimates, ratio
+from biasing.intervals import Bootstrap, BootstrapError, compare, divide, draws, estimates, ratio, upper_limit
 
 
 def coin(share: float, count: int, seed: int = 0):
@@ -98,3 +98,10 @@ def test_pairing_sees_a_difference_that_intervals_hide():
     (first,), (second,) = estimates(a, 100, Bootstrap()), estimates(b, 100, Bootstrap())
     assert first.low < second.high
     assert compare(a, b, 100, Bootstrap(), higher_is_better=False).p_value < 0.01
+
+
+@pytest.mark.parametrize("events", [0, 1, 2, 7, 40])
+def test_the_upper_limit_leaves_five_in_a_hundred(events):
+    mean = upper_limit(events)
+    fewer = math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events + 1))
+    assert fewer == pytest.approx(0.05, abs=1e-6)

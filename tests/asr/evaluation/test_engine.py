@@ -20,6 +20,7 @@ from asr.evaluation.run import write_report
 from asr.evaluation.techniques import NONE, Technique, TechniqueError, make_techniques
 from asr.recognizer import Recognizer
 from asr.scoring import load_lists, normalize, score_phrase_files
+from biasing.intervals import upper_limit
 from biasing.metrics import evaluate
 
 POOL = Pool(frozenset(COMMON), tuple(DISTRACTORS))
@@ -68,6 +69,9 @@ def test_toys_get_the_numbers_they_deserve(manifest, recognizer, model_folder, t
         changed = 1.0 if one.technique == "parrot" else 0.0
         assert one.changed.value == changed
         assert one.false_accepts.value == pytest.approx(changed * len(TEXTS) / minutes)
+        if not changed:
+            assert one.false_accepts.high == pytest.approx(upper_limit(0) / minutes)
+            assert one.changed.high == (0 if one.technique == NONE else pytest.approx(1 - 0.05 ** (1 / 4)))
 
 
 def test_the_numbers_are_those_of_onoma_score_on_the_written_files(

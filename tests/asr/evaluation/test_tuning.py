@@ -1,6 +1,5 @@
 """Tuning: the best setting in the budget is taken, and where none is, nothing is written and it is said."""
 
-import math
 import random
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from asr.evaluation.material import MaterialError, read_utterances
 from asr.evaluation.run import Workplace
 from asr.evaluation.techniques import NONE, Technique
 from asr.evaluation.tuning import BUDGETS, SHARES, UNSPOKEN, choose, tune, tuning_material
-from asr.evaluation.tuning_text import conclusion, format_trials, upper_limit
+from asr.evaluation.tuning_text import conclusion, format_trials
 from asr.recognizer import Recognizer
 from biasing.intervals import Bootstrap
 
@@ -148,13 +147,6 @@ def test_the_choice_is_the_best_in_the_budget_or_the_one_of_fewest_mistakes(seed
         assert best.f1 == max(one.f1 for one in within)
     else:
         assert best.mistakes == min(one.mistakes for one in trials)
-
-
-@pytest.mark.parametrize("events", [0, 1, 2, 7, 40])
-def test_the_upper_limit_leaves_five_in_a_hundred(events):
-    mean = upper_limit(events)
-    fewer = math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events + 1))
-    assert fewer == pytest.approx(0.05, abs=1e-6)
 
 
 def onoma(*arguments):
