@@ -15,7 +15,8 @@ EXPLAINED = (
     "text, at the place where it was said. B-WER and U-WER are those of Le et al. 2021: errors at words of "
     "phrases spoken in the utterance, and all others. A list of size 0 is no list; the other sizes are "
     "distractors beside the utterance's own phrases. Behind a value: its 95 % bootstrap interval over "
-    "utterances; of a 0 that counts mistakes, where so much audio would have shown some. p: share of paired bootstrap draws in which the technique is not better than none."
+    "utterances; of a 0 that counts mistakes, where so much audio would have shown some. p: share of "
+    "paired bootstrap draws in which the technique is not better than none."
 )
 FATES = (
     "Substituted: other words stand in the place of the phrase; split: more words; deleted: none. "
