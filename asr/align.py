@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biasing.lattice import best_path, one_way
+from biasing.lattice import best_path, best_total, one_way
 
 WORD_START = "▁"
 NORMALISED_WITHIN = 0.02  # how far a frame's probabilities may sum from 1: half precision gets this close
@@ -108,7 +108,13 @@ def ctc_align(log_probs: ArrayLike, tokens: Sequence[int], blank: int = 0) -> tu
 
     Source: Graves et al. 2006, "Connectionist Temporal Classification", section 4.1, with max for the sum.
     """
-    values = check_log_probs(log_probs, blank)
+    return align_checked(check_log_probs(log_probs, blank), tokens, blank)
+
+
+def align_checked(
+    values: NDArray[np.float32], tokens: Sequence[int], blank: int = 0
+) -> tuple[TokenSpan, ...]:
+    """`ctc_align` of what `check_log_probs` gave."""
     labels = np.asarray(tokens, dtype=np.int64)
     if len(labels) == 0:
         return ()
@@ -130,7 +136,7 @@ def alignment_score(log_probs: NDArray[np.float32], tokens: Sequence[int], blank
     Minus infinity where there is none.
     """
     labels = np.asarray(tokens, dtype=np.int64)
-    return float(best_path(log_probs, one_way(labels), blank)[0])
+    return best_total(log_probs, one_way(labels), blank)
 
 
 def spans_of_path(

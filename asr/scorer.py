@@ -9,15 +9,17 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.search_arrays import EMPTY, Answers, new_answers
-from asr.search_tables import fill_answers
+from asr.search_arrays import EMPTY, Said, Spelling, new_answers
+from asr.search_tables import fill_answers, fill_set
+from lm.vocabulary import SPELLING_BASE, spelling_hash
 
 FIRST_ANSWERS = 1 << 13  # places for the answers of the scorer; doubled when half full
+FIRST_INNERS = 1 << 10  # room for states within words
 MOST_ANSWERS = 1 << 20  # of each kind remembered between utterances, about 40 MB
 
 
 class ScorerError(ValueError):
-    """A scorer gave a score that cannot be added: NaN or positive infinity."""
+    """A scorer of other tokens, or one that gave a score that cannot be added: NaN or positive infinity."""
 
 
 class Scorer(Protocol):
@@ -58,14 +60,27 @@ class SumOfScorers:
 class WordwiseScorer(Protocol):
     """A scorer that looks at all that was said only where a word ends.
 
-    Its state has two parts. `outer` changes where a word ends alone; within a word the nats depend on `inner`,
-    of which there are far fewer than of both together. So much less has to be asked about and remembered.
+    Its state has two parts. `outer` changes where a word ends alone; within a word the nats depend on
+    `inner`, of which there are far fewer than of both together: much less has to be asked and remembered.
 
     Attributes:
         begins: of each token whether it begins a word, so that it first completes the one before.
+        letters: of each token what it adds to the letters of an inner part.
+        nowhere: the inner part of which the letters lead to no word; equal to all those that do not.
     """
 
     begins: Sequence[bool]
+    letters: Sequence[str]
+    nowhere: Hashable
+
+    def beginnings(self) -> NDArray[np.int64]:
+        """Return the hashes of all letters that lead to words, see `lm.vocabulary`."""
+
+    def spelling(self, inner: Any) -> tuple[int, float]:
+        """Return the hash of the letters of an inner part, and what a move from it to `nowhere` adds.
+
+        NaN instead says that moves from it are to be asked about one by one.
+        """
 
     def begin(self) -> tuple[Hashable, Hashable]:
         """Return both parts before the first token."""
@@ -74,7 +89,7 @@ class WordwiseScorer(Protocol):
         """Return the inner part after `token` and the nats that it adds, a word before it being complete."""
 
     def complete(self, outer: Any, inner: Any) -> tuple[Hashable, Hashable, float]:
-        """Return both parts, and the nats added, where a token that begins a word follows, before the token."""
+        """Return both parts and the nats added where a word ends, before the token that begins the next."""
 
     def close(self, outer: Any, inner: Any) -> float:
         """Return the nats that are added at the end of the utterance."""
@@ -84,6 +99,8 @@ class _WholeSteps:
     """Any scorer as a word-wise one: everything is in the inner part, and no token completes a word."""
 
     begins: Sequence[bool] = ()
+    letters: Sequence[str] = ()
+    nowhere: Hashable = None
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -95,8 +112,27 @@ class _WholeSteps:
     def complete(self, outer: Any, inner: Any) -> tuple[Hashable, Hashable, float]:
         return outer, inner, 0.0
 
+    def beginnings(self) -> NDArray[np.int64]:
+        return np.zeros(0, dtype=np.int64)
+
+    def spelling(self, inner: Any) -> tuple[int, float]:  # noqa: ARG002 - it has none
+        return 0, math.nan
+
     def close(self, outer: Any, inner: Any) -> float:  # noqa: ARG002 - it is always the same
         return self._scorer.finish(inner)
+
+
+class _Silence:
+    """A scorer that adds nothing."""
+
+    def start(self) -> Hashable:
+        return None
+
+    def step(self, state: Any, token: int) -> tuple[Hashable, float]:  # noqa: ARG002 - it is never asked
+        return state, 0.0
+
+    def finish(self, state: Any) -> float:  # noqa: ARG002
+        return 0.0
 
 
 class _Numbers:
@@ -122,6 +158,8 @@ class _Table:
 
     def add(self, keys: Sequence[int], states: Sequence[tuple[int, int]], nats: Sequence[float]) -> None:
         """Put answers to these keys into it, none of which it has."""
+        if not keys:
+            return
         while 2 * (self._known + len(keys)) > len(self.answers.keys):
             old = self.answers
             self.answers = new_answers(2 * len(old.keys))
@@ -139,32 +177,41 @@ class ScorerMemory:
         self.scored = scorer is not None
         self._moves, self._ends = _Table(), _Table()
         self._outer, self._inner = _Numbers(), _Numbers()
-        if scorer is not None:
-            self._scorer = scorer if isinstance(scorer, WordwiseScorer) else _WholeSteps(scorer)
-            outer, inner = self._scorer.begin()
-            self._outer(outer), self._inner(inner)
+        self._scorer: WordwiseScorer = _WholeSteps(_Silence())
+        if isinstance(scorer, WordwiseScorer):
+            self._scorer = scorer
+        elif scorer is not None:
+            self._scorer = _WholeSteps(scorer)
+        outer, inner = self._scorer.begin()
+        self._outer(outer), self._inner(inner)
+        self._spelling = _new_spelling(self._scorer, self._inner(self._scorer.nowhere))
+        self._spelled = 0
+        self._spell()
 
     @property
-    def moves(self) -> Answers:
-        """The answers to (inner state, token)."""
-        return self._moves.answers
-
-    @property
-    def ends(self) -> Answers:
-        """The answers to (outer state, inner state)."""
-        return self._ends.answers
+    def said(self) -> Said:
+        """All that is known."""
+        return Said(self._moves.answers, self._ends.answers, self._spelling)
 
     @property
     def full(self) -> bool:
         """Whether it is better to forget everything before the next utterance."""
-        return len(self.moves.keys) >= MOST_ANSWERS or len(self.ends.keys) >= MOST_ANSWERS
+        return max(len(table.answers.keys) for table in (self._moves, self._ends)) >= MOST_ANSWERS
 
     def begins(self, vocabulary: int) -> NDArray[np.bool_]:
-        """Of each token whether it completes a word before it."""
+        """Of each token whether it completes a word before it.
+
+        Raises:
+            ScorerError: the scorer is of fewer tokens.
+        """
+        known = self._scorer.begins
+        if 0 < len(known) < vocabulary:
+            raise ScorerError(
+                f"the scorer knows {len(known)} tokens and the log-probs have {vocabulary}; "
+                "make it with the pieces of the model"
+            )
         begins = np.zeros(vocabulary, dtype=np.bool_)
-        if self.scored:
-            known = self._scorer.begins[:vocabulary]
-            begins[: len(known)] = known
+        begins[: len(known)] = known[:vocabulary]
         return begins
 
     def ask(self, moves: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
@@ -182,14 +229,34 @@ class ScorerMemory:
             states.append((self._outer(outer), self._inner(inner)))
             nats.append(_checked(added, "at the end of a word"))
         self._ends.add(wanted, states, nats)
+        self._spell()
+
+    def _spell(self) -> None:
+        """Note the letters of new inner states."""
+        known, states = self._spelling, self._inner.states
+        if len(states) > len(known.hash):
+            room = 2 * len(states) - len(known.hash)
+            hashes, nats = np.pad(known.hash, (0, room)), np.pad(known.nats, (0, room))
+            self._spelling = known = known._replace(hash=hashes, nats=nats)
+        for number in range(self._spelled, len(states)):
+            known.hash[number], known.nats[number] = self._scorer.spelling(states[number])
+        self._spelled = len(states)
 
     def finish(self, outer: int, inner: int) -> float:
         """What the scorer adds when the utterance ends in these states."""
-        if not self.scored:
-            return 0.0
         return _checked(
             self._scorer.close(self._outer.states[outer], self._inner.states[inner]), "at the end"
         )
+
+
+def _new_spelling(scorer: WordwiseScorer, nowhere: int) -> Spelling:
+    hashes = scorer.beginnings()
+    table = np.full(1 << (2 * len(hashes)).bit_length(), EMPTY, dtype=np.int64)
+    fill_set(table, hashes)
+    token = np.array([spelling_hash(letters) for letters in scorer.letters], dtype=np.int64)
+    power = [pow(SPELLING_BASE, len(letters), 1 << 64) for letters in scorer.letters]
+    states = np.zeros(FIRST_INNERS, dtype=np.int64), np.full(FIRST_INNERS, math.nan)
+    return Spelling(*states, nowhere, table, token, np.array(power, dtype=np.uint64).view(np.int64))
 
 
 def _checked(nats: float, where: str) -> float:

@@ -15,8 +15,8 @@ from asr.align import (
     LogProbsError,
     TimedWord,
     TokenSpan,
+    align_checked,
     check_log_probs,
-    ctc_align,
     join_words,
     spans_of_path,
 )
@@ -242,10 +242,10 @@ class SearchStream:
             self._chunks.append(values)
 
     def _with_answers(self, search: Search) -> Search:
-        return search._replace(moves=self._memory.moves, ends=self._memory.ends)
+        return search._replace(**self._memory.said._asdict())
 
     def _begin(self, vocabulary: int) -> Search:
-        options, scored = self.options, self._memory.scored
+        options, scored, begins = self.options, self._memory.scored, self._memory.begins(vocabulary)
         largest_step = options.largest_step if scored else 0.0
         graph = _paying(self._graph, vocabulary) if options.bias_weight > 0 else None
         settings = Settings(
@@ -256,12 +256,11 @@ class SearchStream:
             largest_step=float(largest_step),
             bias_weight=float(options.bias_weight),
             scored=scored,
+            wordwise=bool(begins.any()),
             boosted=graph is not None,
             expand=options.expand,
         )
-        answers = self._memory.moves, self._memory.ends
-        begins = self._memory.begins(vocabulary)
-        return new_search(settings, options.top_k, begins, answers, graph or _nothing())
+        return new_search(settings, options.top_k, begins, self._memory.said, graph or _nothing())
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -275,7 +274,7 @@ class SearchStream:
         values = np.concatenate(self._chunks)
         for rank, found in enumerate(hypotheses[: self.options.aligned]):
             if found.acoustic > -math.inf:
-                spans = ctc_align(values, found.tokens, self.options.blank)
+                spans = align_checked(values, found.tokens, self.options.blank)
                 hypotheses[rank] = replace(found, spans=spans)
         return hypotheses
 

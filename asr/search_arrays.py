@@ -19,6 +19,7 @@ EMPTY = -1  # a free place of a hash table; no key is negative
 STAYS = -1  # the `token` of a candidate that adds none
 LIVE, ROWS, PROPOSED, MISSING, MISSING_ENDS, BEGUN = 0, 1, 2, 3, 4, 5  # places in Search.counts
 NEVER = -math.inf
+UNSIGNED = (1 << 63) - 1  # keys and hashes without their sign
 FAR = 1 << 30  # place of a token that is not near
 FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
 
@@ -40,14 +41,36 @@ class Tree(NamedTuple):
 class Answers(NamedTuple):
     """What the scorer said so far, as a hash table; see `asr.scorer.WordwiseScorer`.
 
-    There are two: moves from (inner state, token) to the next inner state and nats, where `outer` has no part,
-    and ends of words from (outer state, inner state) to both next states and nats.
+    There are two: moves from (inner state, token) to the next inner state and nats, in which `outer` has no
+    part, and ends of words from (outer state, inner state) to both next states and nats.
     """
 
     keys: Int64
     outer: Int32
     inner: Int32
     nats: Float64
+
+
+class Spelling(NamedTuple):
+    """The letters of unfinished words, by which a move that leads to no word is known without asking.
+
+    Letters have hashes as `lm.vocabulary.spelling_hash` makes them, below their sign.
+    """
+
+    hash: Int64  # of each inner state
+    nats: Float64  # of each inner state, what such a move adds; NaN where it has to be asked about
+    nowhere: int  # the inner state to which it leads
+    beginnings: Int64  # hash table of the letters that lead to words
+    token: Int64  # (V,) the hash of each token's letters
+    power: Int64  # (V,) SPELLING_BASE to the power of their number
+
+
+class Said(NamedTuple):
+    """All that a scorer said so far; the arrays are others whenever they have grown."""
+
+    moves: Answers
+    ends: Answers
+    spelling: Spelling
 
 
 class Beam(NamedTuple):
@@ -86,6 +109,7 @@ class Settings(NamedTuple):
     largest_step: float
     bias_weight: float
     scored: bool
+    wordwise: bool  # whether some token completes a word to the scorer
     boosted: bool  # whether there is a graph that pays anything
     expand: bool
 
@@ -104,6 +128,7 @@ class Search(NamedTuple):
     tree: Tree
     moves: Answers
     ends: Answers
+    spelling: Spelling
     beam: Beam
     candidates: Candidates
     graph: GraphArrays  # of one node where nothing is boosted
@@ -121,8 +146,8 @@ class Search(NamedTuple):
 
 def new_answers(size: int) -> Answers:
     """Make an empty table of `size` places, a power of two."""
-    keys = np.full(size, EMPTY, dtype=np.int64)
-    return Answers(keys, *np.zeros((2, size), dtype=np.int32), np.zeros(size))
+    outer, inner = np.zeros((2, size), dtype=np.int32)
+    return Answers(np.full(size, EMPTY, dtype=np.int64), outer, inner, np.zeros(size))
 
 
 def new_tree(rows: int) -> Tree:
@@ -135,11 +160,7 @@ def new_tree(rows: int) -> Tree:
 
 
 def new_search(
-    settings: Settings,
-    top_k: int,
-    begins: NDArray[np.bool_],
-    answers: tuple[Answers, Answers],
-    graph: GraphArrays,
+    settings: Settings, top_k: int, begins: NDArray[np.bool_], said: Said, graph: GraphArrays
 ) -> Search:
     """Allocate the memory of a search that stands before the first frame with the empty prefix alone.
 
@@ -147,7 +168,7 @@ def new_search(
         settings: of the search.
         top_k: tokens tried in each frame.
         begins: (V,) as in `Search`.
-        answers: the tables of moves and of ends.
+        said: what the scorer said so far.
         graph: of phrases.
     """
     vocabulary = len(begins)
@@ -160,8 +181,9 @@ def new_search(
     tree.slot[0] = 0
     return Search(
         tree=tree,
-        moves=answers[0],
-        ends=answers[1],
+        moves=said.moves,
+        ends=said.ends,
+        spelling=said.spelling,
         beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), *np.zeros((2, beam))),
         candidates=Candidates(row, token, outer, inner, lm, pending, locked, blank, label, total, order),
         graph=graph,
@@ -172,7 +194,7 @@ def new_search(
         taken=np.zeros((beam, vocabulary), dtype=np.bool_),
         begins=begins,
         missing=np.zeros(beam * tried, dtype=np.int64),
-        missing_ends=np.zeros(beam * tried, dtype=np.int64),
+        missing_ends=np.zeros(beam * (tried + 1), dtype=np.int64),
         counts=np.array([1, 1, 0, 0, 0, 0], dtype=np.int64),
         settings=settings,
     )

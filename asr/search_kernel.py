@@ -11,6 +11,7 @@ from typing import Any
 
 from asr.compiled import compiled, compiled_part
 from asr.search_arrays import (
+    EMPTY,
     FAR,
     LIVE,
     MISSING,
@@ -26,7 +27,7 @@ from asr.search_arrays import (
     Settings,
 )
 from asr.search_propose import least_total, propose_extensions, propose_stays
-from asr.search_tables import child
+from asr.search_tables import child, find, key_of
 from biasing.automaton import step
 
 _step: Any = compiled_part(step)
@@ -123,6 +124,17 @@ def release(frame: Frame, search: Search) -> None:
         search.place[token] = FAR
 
 
+@compiled_part
+def miss_ends(search: Search) -> None:
+    """Ask how every prefix ends its word, now that there is an interruption: most will be wanted soon."""
+    for slot in range(search.counts[LIVE] if search.settings.wordwise else 0):
+        row = search.beam.row[slot]
+        key = key_of(search.tree.outer[row], search.tree.inner[row])
+        if search.ends.keys[find(search.ends.keys, key)] == EMPTY:
+            search.missing_ends[search.counts[MISSING_ENDS]] = key
+            search.counts[MISSING_ENDS] += 1
+
+
 @compiled
 def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """Run the frames of `log_probs` (T, V) from `frame` on; returns the first one that was not run.
@@ -143,6 +155,7 @@ def advance(log_probs: Float32, frame: int, search: Any) -> int:
         propose_extensions(seen, search, least_total(seen, search))
         release(seen, search)
         if counts[MISSING] + counts[MISSING_ENDS] > 0:
+            miss_ends(search)
             return now
         keep(search, rank(search.candidates, counts[PROPOSED], settings))
     return len(log_probs)

@@ -20,9 +20,11 @@ from asr.search_arrays import (
     NEVER,
     PROPOSED,
     STAYS,
+    UNSIGNED,
     Frame,
     Int32,
     Search,
+    Spelling,
 )
 from asr.search_tables import find, key_of
 from biasing.automaton import step
@@ -172,6 +174,13 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
 
 
 @compiled_part
+def leads_nowhere(spelling: Spelling, inner: int, token: int) -> bool:
+    """Whether the letters of an inner state and those of the token are not the beginning of a word."""
+    letters = (spelling.hash[inner] * spelling.power[token] + spelling.token[token]) & UNSIGNED
+    return bool(spelling.beginnings[find(spelling.beginnings, letters)] == EMPTY)
+
+
+@compiled_part
 def said_before(search: Search, row: int, token: int) -> tuple[bool, int, int, float]:
     """What the scorer says of a prefix and one token more: whether it is known, both states, and nats.
 
@@ -190,6 +199,10 @@ def said_before(search: Search, row: int, token: int) -> tuple[bool, int, int, f
         outer, inner, nats = ends.outer[end], ends.inner[end], ends.nats[end]
     move = find(moves.keys, key_of(inner, token))
     if moves.keys[move] == EMPTY:
+        spelling = search.spelling
+        nowhere = spelling.nats[inner]
+        if not math.isnan(nowhere) and leads_nowhere(spelling, inner, token):
+            return True, outer, spelling.nowhere, nats + nowhere
         search.missing[search.counts[MISSING]] = key_of(inner, token)
         search.counts[MISSING] += 1
         return False, outer, inner, nats

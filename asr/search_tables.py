@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asr.compiled import compiled, compiled_part
-from asr.search_arrays import EMPTY, ROWS, Answers, Float64, Int32, Int64, Tree
+from asr.search_arrays import EMPTY, ROWS, UNSIGNED, Answers, Float64, Int32, Int64, Tree
 
 
 @compiled_part
@@ -37,6 +37,13 @@ def fill_answers(answers: Answers, keys: Int64, outer: Int32, inner: Int32, nats
         answers.inner[place] = inner[index]
         answers.nats[place] = nats[index]
     return new
+
+
+@compiled
+def fill_set(table: Int64, values: Int64) -> None:
+    """Enter values without their signs into an empty hash table of more places."""
+    for value in values:
+        table[find(table, value & UNSIGNED)] = value & UNSIGNED
 
 
 @compiled

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lm.members import ROOT, ClassError, Member, Members
 from lm.ngram import MOST_WORDS_REMEMBERED, Context, LMOptions, NGram, TokenScorer, WeightedNGram
-from lm.vocabulary import UNKNOWN
+from lm.vocabulary import UNKNOWN, beginnings
 
 __all__ = ["ClassError", "ClassMatch", "ClassModel", "ClassOptions", "ClassScorer", "Member"]
 
@@ -154,6 +157,10 @@ class ClassModel:
         if local[1] or (letters and self.members.heaviest(ROOT, letters)):
             return letters
         return self._plain.fold(local[0], letters)
+
+    def beginnings(self) -> NDArray[np.int64]:
+        """The hashes of all that words of the n-gram model and members begin with."""
+        return np.union1d(self._plain.beginnings(), beginnings(self.members.first_words))
 
     def end(self, state: State) -> float:
         """What the end of the utterance is worth."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import kenlm
+import numpy as np
+from numpy.typing import NDArray
 
-from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary
+from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary, spelling_hash
 
 WORD_START = "▁"
 NO_WORD = "\U0010fffd"  # letters that no word of a model begins with
@@ -148,6 +150,9 @@ class WordModel(Protocol):
         All that lead to no word may become `NO_WORD`, so that a search has fewer of them to ask about.
         """
 
+    def beginnings(self) -> NDArray[np.int64]:
+        """The hashes (see `lm.vocabulary`) of at least all letters that some state folds and another not."""
+
     def end(self, state: Any) -> float:
         """What the end of the utterance is worth."""
 
@@ -193,6 +198,11 @@ class WeightedNGram:
         lookahead = self.ngram.lookahead
         return letters if lookahead is None or lookahead(letters) > -math.inf else NO_WORD
 
+    def beginnings(self) -> NDArray[np.int64]:
+        """The hashes of all that the model's words begin with."""
+        lookahead = self.ngram.lookahead
+        return lookahead.beginnings if lookahead is not None else np.zeros(0, dtype=np.int64)
+
     def end(self, state: Context) -> float:
         """What the end of the sentence is worth, if the options score it."""
         return self.options.weight * self.ngram.finish(state) if self.options.score_sentence_end else 0.0
@@ -230,7 +240,8 @@ class TokenScorer:
             )
         self.model = model
         self.begins = [piece.startswith(WORD_START) for piece in pieces]
-        self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
+        self.letters = [piece.removeprefix(WORD_START) for piece in pieces]
+        self.nowhere: Inner = model.local(model.start()), NO_WORD
         self._completed: dict[State, tuple[Hashable, float]] = {}
 
     def start(self) -> State:
@@ -245,7 +256,7 @@ class TokenScorer:
             letters = ""
         else:
             settled = -self.model.paid(words, letters)
-        letters += self._letters[token]
+        letters += self.letters[token]
         return (words, letters), settled + self.model.paid(words, letters)
 
     def finish(self, state: State) -> float:
@@ -269,16 +280,33 @@ class TokenScorer:
         """
         local, letters = inner
         settled = 0.0 if letters is None else -self.model.paid(local, letters)
-        after = self.model.fold(local, (letters or "") + self._letters[token])
+        after = self.model.fold(local, (letters or "") + self.letters[token])
         return (local, after), settled + self.model.paid(local, after)
 
     def complete(self, words: Hashable, inner: Inner) -> tuple[Hashable, Inner, float]:
-        """Both parts after the unfinished word, and the nats by which its worth differs from what was paid."""
+        """Both parts after the unfinished word, and its worth less what was paid for it."""
         if not inner[1]:
             return words, inner, 0.0
         state = words, inner[1]
         after, settled = self._completed.get(state) or self._complete(state)
         return after, (self.model.local(after), None), settled
+
+    def beginnings(self) -> NDArray[np.int64]:
+        """The hashes of the letters that lead to words."""
+        return self.model.beginnings()
+
+    def spelling(self, inner: Inner) -> tuple[int, float]:
+        """The hash of the letters, and what a move adds that makes them lead to no word.
+
+        It is NaN where moves have to be asked about one by one. Moves that lead to no word all lead to the
+        same inner part, `nowhere`.
+        """
+        local, letters = inner
+        value = spelling_hash(letters or "")
+        if self.model.fold(local, 2 * NO_WORD) != NO_WORD:
+            return value, math.nan
+        settled = 0.0 if letters is None else -self.model.paid(local, letters)
+        return value, settled + self.model.paid(local, NO_WORD)
 
     def close(self, words: Hashable, inner: Inner) -> float:
         """Nats of the last word and of the end, as `finish` gives them."""
@@ -286,7 +314,7 @@ class TokenScorer:
 
     def words(self, tokens: Iterable[int]) -> list[str]:
         """The words that the tokens spell."""
-        text = "".join(WORD_START * self.begins[token] + self._letters[token] for token in tokens)
+        text = "".join(WORD_START * self.begins[token] + self.letters[token] for token in tokens)
         return [word for word in text.split(WORD_START) if word]
 
     def _complete(self, state: State) -> tuple[Hashable, float]:
