@@ -129,9 +129,8 @@ class Decoder:
         Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search
         would add up the small chances of a token in every frame until one seems to have been there.
         """
-        best = greedy(log_probs)
-        if self.options.greedy or not best.tokens:
-            return [best]
+        if self.options.greedy or not log_probs.argmax(axis=1).any():
+            return [greedy(log_probs)]
         return self._search.decode(log_probs, graph)
 
     def words(self, reading: Hypothesis, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:

@@ -89,6 +89,34 @@ def best_path(log_probs: Float32, ways: Ways, blank: int) -> tuple[float, Int64]
     return total, path
 
 
+@compiled
+def best_total(log_probs: Float32, ways: Ways, blank: int) -> float:
+    """The nats of `best_path` alone, in a third of the time."""
+    states = _states(ways, blank)
+    if len(log_probs) == 0:
+        return _NEVER if len(states.label) > 1 else 0.0
+    score = _first_scores(log_probs[0], states)
+    after = np.empty_like(score)
+    label, _, one, two, jump, source = states
+    for frame in range(1, len(log_probs)):
+        now = log_probs[frame]
+        after[0] = score[0]
+        if len(score) > 1:
+            after[1] = max(score[1], score[0])
+        for state in range(2, len(score)):
+            below, skip = score[state - 1] + one[state], score[state - 2] + two[state]
+            after[state] = max(score[state], max(below, skip))  # noqa: PLW3301 - of two each: vector code
+        for index in range(len(jump)):
+            after[jump[index]] = max(after[jump[index]], score[source[index]])
+        for state in range(len(score)):
+            after[state] += now[label[state]]
+        score, after = after, score
+    best = score[-1]
+    for end in _ends(states):
+        best = max(best, score[end])
+    return float(best)
+
+
 @compiled_part
 def _first_scores(frame: Float32, states: _States) -> Float64:
     """A path begins in the first blank, or in the first token of a way of the first word."""

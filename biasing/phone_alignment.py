@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biasing.lattice import Ways, best_path
+from biasing.lattice import Ways, best_path, best_total
 from biasing.phone_book import BLANK, CLASSES, PhoneBook, Way, names
 
 ABOVE_ONE = 0.02
@@ -28,11 +28,13 @@ class PhoneFrames:
         log_probs: (T, 40), class 0 the blank.
         free: (T,) the most probable class of each frame, which is the greedy CTC path.
         best: (T,) its log-probability.
+        aligned: what was aligned with it so far: veto and lookup ask for the same words.
     """
 
     log_probs: NDArray[np.float32]
     free: NDArray[np.int64]
     best: NDArray[np.float32]
+    aligned: dict[tuple[PhoneBook, tuple[str, ...]], WordAlignment] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.free)
@@ -113,6 +115,13 @@ def align_words(words: Sequence[str], heard: PhoneFrames, book: PhoneBook) -> Wo
     Source: section "phonetic forced alignment" of Dingliwal et al. 2022, arXiv 2210.09510, for the idea; CTC
     Viterbi as in Graves et al. 2006, section 4.1.
     """
+    key = book, tuple(words)
+    if key not in heard.aligned:
+        heard.aligned[key] = _align(words, heard, book)
+    return heard.aligned[key]
+
+
+def _align(words: Sequence[str], heard: PhoneFrames, book: PhoneBook) -> WordAlignment:
     said = [book.ways(word) for word in words]
     if not all(said):
         return _impossible(f"no pronunciation of {words[[bool(ways) for ways in said].index(False)]!r}")
@@ -126,16 +135,16 @@ def align_words(words: Sequence[str], heard: PhoneFrames, book: PhoneBook) -> Wo
 
 
 def cost_of(words: Sequence[str], heard: PhoneFrames, book: PhoneBook) -> float:
-    """The cost of `align_words` alone, in half the time."""
+    """The cost of `align_words` alone, in a third of the time."""
     said = [book.ways(word) for word in words]
     if not all(said):
         return math.inf
-    return float(heard.best.sum(dtype=np.float64)) - best_path(heard.log_probs, _ways(said), BLANK)[0]
+    return float(heard.best.sum(dtype=np.float64)) - best_total(heard.log_probs, _ways(said), BLANK)
 
 
 def span_cost(way: Way, heard: PhoneFrames, start: int, stop: int) -> float:
     """What one pronunciation costs on the frames `start` to `stop` - 1; infinite where it does not fit."""
-    total = best_path(heard.log_probs[start:stop], _ways([[way]]), BLANK)[0]
+    total = best_total(heard.log_probs[start:stop], _ways([[way]]), BLANK)
     return float(heard.best[start:stop].sum(dtype=np.float64)) - total
 
 

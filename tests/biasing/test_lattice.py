@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from biasing.lattice import Ways, best_path
+from biasing.lattice import Ways, best_path, best_total
 
 
 def random_log_probs(seed: int, frames: int, vocabulary: int) -> np.ndarray:
@@ -57,6 +57,7 @@ def test_equals_the_best_of_all_paths_and_of_all_ways(seed: int) -> None:
         total, path = best_path(log_probs, ways, 0)
         expected = max(best.get(sum(chosen, ()), -math.inf) for chosen in itertools.product(*words))
         assert total == pytest.approx(expected, abs=1e-5)
+        assert best_total(log_probs, ways, 0) == total
         assert len(path) == (0 if total == -math.inf else len(log_probs))
 
 
@@ -67,6 +68,7 @@ def test_the_path_says_one_way_of_each_word_and_has_the_score(seed: int) -> None
     ways = ways_of(words)
     log_probs = random_log_probs(seed, 30, 5)
     total, path = best_path(log_probs, ways, 0)
+    assert best_total(log_probs, ways, 0) == total
     labels = np.where(path < 0, 0, ways.tokens[path])
     assert log_probs[np.arange(30), labels].sum(dtype=float) == pytest.approx(total)
     spoken = path[path >= 0]
@@ -100,8 +102,9 @@ def test_nothing_to_say_and_nothing_heard() -> None:
     total, path = best_path(log_probs, ways_of([]), 0)
     assert total == pytest.approx(log_probs[:, 0].sum(dtype=float))
     assert path.tolist() == [-1] * 4
-    assert best_path(log_probs[:0], ways_of([]), 0)[0] == 0.0
+    assert best_path(log_probs[:0], ways_of([]), 0)[0] == best_total(log_probs[:0], ways_of([]), 0) == 0.0
     assert best_path(log_probs[:0], ways_of([[(1,)]]), 0)[0] == -math.inf
+    assert best_total(log_probs[:0], ways_of([[(1,)]]), 0) == -math.inf
     assert best_path(log_probs[:1], ways_of([[(1,), (2,)]]), 0)[1].tolist() in ([0], [1])
     assert best_path(log_probs[:2], ways_of([[(1, 1), (2, 2)]]), 0)[0] == -math.inf
 
