@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
 from asr.manifest import read_manifest
 from asr.percepnet.model import save_model
@@ -36,6 +37,8 @@ PANELS = (
     Panel(("gain", "strength"), "loss of mixtures", logarithmic=True),
     Panel(("dev_loss",), "loss on dev", logarithmic=False),
 )
+FLOAT_FILE = "weights.safetensors"
+"""The averaged weights before they are rounded to 8 bits, in the run's folder."""
 FRAMES_AN_HOUR = 360_000
 DEV_SEED, TRAIN_SEED = 0, 1
 """First part of the seeds of mixtures, so that dev's are never trained on."""
@@ -59,7 +62,8 @@ def train(config: DenoiserConfig, resume: bool = False) -> Path:
         trainer.start_clean()
     trainer.run()
     network.load_state_dict(trainer.best.average(len(trainer.best.entries())))
-    save_model(network.cpu(), config.sample_rate, folder / "model")
+    save_file(network.cpu().state_dict(), folder / FLOAT_FILE)
+    save_model(network, config.sample_rate, folder / "model")
     plot_curves(folder / "log.csv", folder / "curve.png", PANELS)
     return folder / "model"
 

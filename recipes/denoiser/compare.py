@@ -1,0 +1,139 @@
+"""Denoisers beside each other on the same recordings: what is left of the noise, and of the speech.
+
+python -m recipes.denoiser.compare runs/denoiser [--data ../shared/data] [--mixed] [--mos] [--dtln FOLDER]
+
+The folder is that of a training run; a model folder without the run does as well, for 8 bits alone. Scores
+are kept in `--kept`, so that a stopped comparison goes on; a system's are made anew when its weights change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from asr.percepnet import DenoiseOptions, Denoiser
+from asr.percepnet.bands import audio_format
+from asr.percepnet.model import CONFIG_FILE, WEIGHTS_FILE, load_model
+from asr.percepnet.network import NetworkConfig, PercepNet
+from asr.percepnet.synthesis import Shaping
+from asr.percepnet.targets import analyse_signal
+from asr.percepnet.training.trainer import FLOAT_FILE
+from recipes.denoiser.peers import Denoise, in_time, installed_peers
+from recipes.denoiser.sounds import Dnsmos, Pair, Samples, mixed_pairs, recorded_pairs, scores
+from recipes.denoiser.tables import format_table, means
+from recipes.denoiser.whole import heard_with
+
+SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
+SPEECH, NOISE = "speech/test-dev8.jsonl", "noise/test"
+RATE = 16_000
+
+Systems = dict[str, tuple[str, Denoise]]
+"""By name: what tells its weights from others, and what it does."""
+
+
+def our_systems(run: Path) -> Systems:
+    """A trained network in the ways it can be used."""
+    folder = run / "model" if (run / "model").is_dir() else run
+    model, key = load_model(folder), hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()[:12]
+    ways = {
+        "ours, 8 bits": DenoiseOptions(),
+        "ours, 8 bits, post-filter": DenoiseOptions(post_filter=True),
+        "ours, 8 bits, half mixed back": DenoiseOptions(mix=0.5),
+    }
+    found: Systems = {name: (key, Denoiser(RATE, model, way).denoise) for name, way in ways.items()}
+    if (run / FLOAT_FILE).is_file():
+        return {"ours, float": (key, in_floats(run / FLOAT_FILE, folder / CONFIG_FILE)), **found}
+    return found
+
+
+def in_floats(weights: Path, config: Path) -> Denoise:
+    """The network as trained, in torch."""
+    network = PercepNet(NetworkConfig(**json.loads(config.read_text())["network"])).eval()
+    network.load_state_dict(load_file(weights))
+    form = audio_format(RATE)
+
+    @torch.inference_mode()
+    def run(samples: Samples) -> Samples:
+        found = analyse_signal(form, samples)
+        gains, strengths = (
+            part[0].double().numpy() for part in network(torch.from_numpy(found.features)[None])
+        )
+        return heard_with(form, found, gains, strengths, Shaping(10**-4, False))[: len(samples)]
+
+    return run
+
+
+def all_systems(run: Path, dtln: Path | None, probe: Samples) -> Systems:
+    """The noisy signal, ours, and the peers that are installed."""
+    peers = {name: ("", in_time(denoise, probe)) for name, denoise in installed_peers(dtln).items()}
+    return {"noisy": ("", lambda samples: samples), **our_systems(run), **peers}
+
+
+class Scores:
+    """Scores of systems on recordings, in a file of JSON lines."""
+
+    def __init__(self, file: Path, mos: Dnsmos | None) -> None:
+        self.file, self.mos = file, mos
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        self._rows = {tuple(row["key"]): row["scores"] for row in map(json.loads, lines)}
+
+    def of(self, condition: str, pair: Pair, system: tuple[str, str, Denoise]) -> dict[str, float]:
+        """Scores of one system on one pair."""
+        name, weights, denoise = system
+        key = (condition, pair.name, name, weights, self.mos is not None)
+        if key not in self._rows:
+            self._rows[key] = scores(pair.clean, denoise(pair.noisy), self.mos)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({"key": key, "scores": self._rows[key]}) + "\n")
+        return self._rows[key]
+
+
+def compare(condition: str, pairs: Iterable[Pair], systems: Systems, kept: Scores) -> str:
+    """A table of means; the first column is followed by half of its 95 % interval over the recordings."""
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in systems}
+    for pair in pairs:
+        for name, (weights, denoise) in systems.items():
+            rows[name].append(kept.of(condition, pair, (name, weights, denoise)))
+    count = len(rows["noisy"])
+    table = {}
+    for name, each in rows.items():
+        gained = [one["PESQ-WB"] - noisy["PESQ-WB"] for one, noisy in zip(each, rows["noisy"], strict=True)]
+        spread = 1.96 * float(np.std(gained)) / max(count, 1) ** 0.5
+        table[name] = {**means(each), "PESQ gained": float(np.mean(gained)), "±": spread}
+    return f"{condition}, {count} recordings\n\n{format_table(table)}\n"
+
+
+def main() -> None:
+    """Compare as the command line asks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--mixed", action="store_true", help="also test-dev8 in the noises of noise/test")
+    parser.add_argument("--count", type=int, default=20, help="utterances at each ratio")
+    parser.add_argument("--mos", action="store_true", help="also DNSMOS, which takes the longest")
+    parser.add_argument("--dtln", type=Path, help="folder of the DTLN models")
+    parser.add_argument("--kept", type=Path, default=Path("runs/denoiser-scores.jsonl"))
+    given = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    recorded = list(recorded_pairs(given.data))
+    kept = Scores(given.kept, Dnsmos() if given.mos else None)
+    systems = all_systems(given.run, given.dtln, np.concatenate([pair.clean for pair in recorded[:3]]))
+    print(compare("denoise-test", recorded, systems, kept), flush=True)
+    for snr_db in SNRS_DB if given.mixed else ():
+        pairs = mixed_pairs(given.data, SPEECH, NOISE, snr_db, given.count)
+        print(compare(f"test-dev8 at {snr_db:g} dB", pairs, systems, kept), flush=True)
+
+
+if __name__ == "__main__":
+    main()
