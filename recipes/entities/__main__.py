@@ -15,7 +15,6 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from asr.evaluation.techniques import TECHNIQUES
 from recipes.entities import peers
 from recipes.entities.ablation import CLEAN, NOISY, RESULTS, SIZES, Bench, run, tune
 from recipes.entities.tables import fill
@@ -39,7 +38,7 @@ def main() -> None:
     )
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="distractors in drawn lists")
     parser.add_argument(
-        "--techniques", nargs="+", default=[*TECHNIQUES, *peers.NAMES], help="what is compared"
+        "--techniques", nargs="+", help="what is compared: all that the model has, and others that are tuned"
     )
     parser.add_argument(
         "--cache", type=Path, default=Path("cache"), help="log-probs and texts of earlier runs"
@@ -59,7 +58,7 @@ def main() -> None:
     ]
     if arguments.what == "tune":
         for bench in benches:
-            tune(bench, [name for name in arguments.techniques if name in peers.NAMES])
+            tune(bench, [name for name in arguments.techniques or peers.NAMES if name in peers.NAMES])
         return
     for name, bench in product(arguments.sets, benches):
         run(bench, name, arguments.techniques, command, arguments.sizes)

@@ -23,7 +23,7 @@ from asr.evaluation.page import figures
 from asr.evaluation.pool import make_pool
 from asr.evaluation.results import to_dict
 from asr.evaluation.run import Workplace, describe, evaluate, write_report
-from asr.evaluation.techniques import Technique, make_techniques
+from asr.evaluation.techniques import ADAPTER, TECHNIQUES, Technique, make_techniques
 from asr.files import write_text_atomic
 from asr.recognizer import Recognizer, model_folder
 from recipes.entities import peers
@@ -125,6 +125,15 @@ def _clean(name: str) -> str:
     return noisy["set"] if noisy else name
 
 
+def all_techniques(recognizer: Recognizer, bench: Bench) -> list[str]:
+    """Names of ours that the model can, and of others once `tune` has found their weights."""
+    ours = [name for name in TECHNIQUES if ADAPTER not in name or recognizer.encoder_bias is not None]
+    if bench.weights.is_file():
+        return [*ours, *peers.NAMES]
+    print(f"{bench.weights}: missing, so that techniques of others are left out; `tune` makes it", flush=True)
+    return ours
+
+
 def techniques_of(names: Sequence[str], recognizer: Recognizer, bench: Bench) -> list[Technique]:
     """Make techniques of ours and of others, those with the weights that `tune` found."""
     weights = load_weights(bench) if any(name in peers.NAMES for name in names) else {}
@@ -169,13 +178,15 @@ def tune(bench: Bench, names: Sequence[str]) -> None:
         write_text_atomic(bench.weights, json.dumps(stored, indent=1) + "\n")
 
 
-def run(bench: Bench, name: str, names: Sequence[str], command: str, sizes: Sequence[int] = SIZES) -> None:
+def run(
+    bench: Bench, name: str, names: Sequence[str] | None, command: str, sizes: Sequence[int] = SIZES
+) -> None:
     """Evaluate one set, lists of growing size; its numbers are kept whenever a size is done.
 
     A killed run, started again, does nothing twice that is in the cache.
     """
     recognizer = Recognizer.from_pretrained(bench.model)
-    chosen = techniques_of(names, recognizer, bench)
+    chosen = techniques_of(names or all_techniques(recognizer, bench), recognizer, bench)
     done: tuple[str, ...] = ()
     for count in range(1, len(sizes) + 1):
         began = time.monotonic()
