@@ -59,8 +59,8 @@ class BiasOptions:
         n_best: readings that are rescored, and among which a report looks for phrases that lost.
         encoder: constants of the adapter.
         boost: constants of the boosting.
-        unigram: constants of the class. It may pay half of what the boosting does: what both give for one
-            phrase is limited by the sum of the two.
+        unigram: constants of the class. What it and the boosting give for one phrase is limited by the sum
+            of `most` and `budget`; in long lists it gives way.
         phonetic: constants of rescoring and veto.
         pronunciation: constants of the lookup.
     """
@@ -76,7 +76,7 @@ class BiasOptions:
     n_best: int = 10
     encoder: AdapterOptions = field(default_factory=AdapterOptions)
     boost: BoostOptions = field(default_factory=BoostOptions)
-    unigram: ClassOptions = field(default_factory=lambda: ClassOptions(most=4.0))
+    unigram: ClassOptions = field(default_factory=lambda: ClassOptions(offset=14.0, most=12.0, crowding=4.3))
     phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)
     pronunciation: LookupOptions = field(default_factory=LookupOptions)
 

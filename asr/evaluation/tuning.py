@@ -18,9 +18,9 @@ from biasing.options import BiasOptions
 from biasing.phrases import make_phrases
 
 UNSPOKEN = "unspoken"
-BUDGETS = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 16.0)
+BUDGETS = (2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 """Nats of boosting that are tried for a phrase."""
-SHARES = (0.0, 2.0, 4.0, 6.0, 8.0)
+SHARES = (0.0, 2.0, 4.0, 8.0, 12.0)
 """Nats that the class in the language model may pay beside it."""
 
 

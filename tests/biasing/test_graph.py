@@ -22,6 +22,7 @@ from biasing.phrases import Phrase, make_phrases
 PIECES = ("<unk>", "▁a", "▁b", "c", "d", "▁")
 HEADS = (1, 2, 5)
 LETTERS = ("<unk>", "▁", *"'abcdefghijklmnopqrstuvwxyz")
+WHOLE = BoostOptions().budget
 
 
 def letters(text):
@@ -261,8 +262,8 @@ def spoken(phrases, text, **options):
 
 def test_words_of_the_kind_that_went_wrong_elsewhere():
     assert spoken(["cat"], "category concat cat's") == []
-    assert spoken(["cat"], "the cat sat", full_length=1) == [("cat", 8.0)]
-    assert spoken(["bookkeeper"], "a bookkeeper") == [("bookkeeper", 8.0)]
+    assert spoken(["cat"], "the cat sat", full_length=1) == [("cat", WHOLE)]
+    assert spoken(["bookkeeper"], "a bookkeeper") == [("bookkeeper", WHOLE)]
     assert spoken(["bookkeeper"], "a bokeper") == []
     he = ["he", "she", "hers"]
     assert [name for name, _ in spoken(he, "she gave hers he said ushers")] == ["she", "hers", "he"]
@@ -272,12 +273,12 @@ def test_words_of_the_kind_that_went_wrong_elsewhere():
     assert [name for name, _ in spoken(york, "new york town")] == ["New York", "York Town"]
     assert [name for name, _ in spoken(york, "new yorks")] == []
     assert [name for name, _ in spoken(york, "new york")] == ["New York"]
-    assert spoken(["York", "New York"], "in new york") == [("New York", 8.0)]
+    assert spoken(["York", "New York"], "in new york") == [("New York", WHOLE)]
 
 
 def test_a_phrase_is_one_budget_however_long_and_less_when_short():
-    assert spoken(["a" * 40], "a" * 40) == [("a" * 40, 8.0)]
-    assert spoken(["ab"], "ab") == [("ab", round(8.0 * (3 / 5) ** 2, 6))]
+    assert spoken(["a" * 40], "a" * 40) == [("a" * 40, WHOLE)]
+    assert spoken(["ab"], "ab") == [("ab", round(WHOLE * (3 / 5) ** 2, 6))]
     assert spoken(["siobhan :3"], "siobhan") == [("siobhan", 3.0)]
     assert spoken(["ab :-4"], "ab") == [("ab", -4.0)]
     assert spoken(["siobhan :0"], "siobhan") == [("siobhan", 0.0)]
@@ -292,7 +293,7 @@ def test_a_discouraged_phrase_loses_at_its_end_and_gains_nothing_before():
 
 
 def test_the_advance_grows_with_the_gap_up_to_its_limits():
-    options = BoostOptions(slope=0.7, base=0.5, most=3, max_gap=9)
+    options = BoostOptions(budget=8, slope=0.7, base=0.5, most=3, max_gap=9)
     graph = build_graph([Spelled([(1, 3, 4, 3, 4)])], PIECES, options)
     paid = [run(graph, [1, 3], [gap, gap])[-1][1] for gap in (0.0, 1.0, 2.0, 8.0, 9.5)]
     assert paid == pytest.approx([0.5, 1.2, 1.9, 3.0, 0.0])
@@ -306,14 +307,14 @@ def test_the_advance_grows_with_the_gap_up_to_its_limits():
 def test_what_it_sounds_like_is_the_same_phrase_and_yields_to_own_words():
     items = ["Kaity\t6\tkatie", "Siobhan\t\tshiv awn", Phrase("Katie", 1.0)]
     assert spoken(items, "kaity and katie") == [("Kaity", 6.0), ("Katie", 1.0)]
-    assert spoken(items, "shiv awn shiv") == [("Siobhan", 8.0)]
+    assert spoken(items, "shiv awn shiv") == [("Siobhan", WHOLE)]
 
     def two_ways(text):
         return [letters(text), [token for token in letters(text) if LETTERS[token] != "b"]]
 
     phrases = make_phrases(["bob"])
     graph = graph_of(phrases, two_ways, LETTERS)
-    assert {match.nats for match in graph.walk(letters("bob o"))} == {8.0 * (4 / 5) ** 2}
+    assert {match.nats for match in graph.walk(letters("bob o"))} == {WHOLE * (4 / 5) ** 2}
     assert [match[:3] for match in graph.walk(letters("bob o"))] == [(0, 0, 4), (0, 4, 6)]
 
 

@@ -240,6 +240,18 @@ def test_a_budget_holds_for_every_phrase(ngram):
             assert gains[0] <= gains[1] + 1e-9
 
 
+def test_members_beyond_the_room_crowd_each_other_out(ngram):
+    """What a member gains at most falls as ln of the list, from the room on, and never below nothing."""
+    options = ClassOptions(9.0, most=4.0, room=2, crowding=2.0)
+    for count in range(1, len(WORDS) + 1):
+        members = [((word,), 1.0) for word in WORDS[:count]]
+        alone = ClassOptions(9.0, most=options.most_among(count))
+        crowded, free = (ClassModel(ngram, members, LM, one) for one in (options, alone))
+        assert crowded.find(WORDS) == free.find(WORDS)
+    falls = [options.most_among(count) for count in (1, 2, 4, 8, 1000)]
+    assert falls == pytest.approx([4.0, 4.0, 4.0 - 2 * math.log(2), 4.0 - 2 * math.log(4), 0.0])
+
+
 def test_remembering_is_bounded_and_harmless(ngram, monkeypatch):
     members = [(("aab",), 1.0), (("bb", "a"), 1.0)]
     expected = [total(ClassScorer(ngram, PIECES, members, LM, OPTIONS), tokens) for tokens in texts(100)]
@@ -286,6 +298,7 @@ def test_unusable_members_and_options_are_named(ngram):
         with pytest.raises(ClassError, match=words) as caught:
             ClassScorer(ngram, PIECES, [(("b",), 1.0), member], LM)
         assert "\n" not in str(caught.value)
-    for wrong in ({"offset": math.inf}, {"contrast": -1.0}, {"most": -1.0}, {"most": math.nan}):
+    wrongs = ({"offset": math.inf}, {"contrast": -1.0}, {"most": -1.0}, {"most": math.nan})
+    for wrong in (*wrongs, {"room": 0}, {"crowding": -1.0}, {"crowding": math.inf}):
         with pytest.raises(ClassError, match="finite"):
             ClassOptions(**wrong)
