@@ -15,13 +15,13 @@ from asr.align import (
     LogProbsError,
     TimedWord,
     TokenSpan,
-    align_checked,
     check_log_probs,
+    ctc_align,
     join_words,
     spans_of_path,
 )
 from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
-from asr.search_arrays import LIVE, MISSING, MISSING_ENDS, ROWS, Search, Settings, Tree, new_search, new_tree
+from asr.search_arrays import LIVE, MISSING, ROWS, Search, Settings, Tree, new_search, new_tree
 from asr.search_kernel import advance
 from asr.search_tables import fill_rows
 from biasing.graph import END, ContextGraph, GraphArrays, build_graph, step
@@ -221,7 +221,7 @@ class SearchStream:
         """
         values = check_log_probs(log_probs, self.options.blank)
         search = self._search or self._begin(values.shape[1])
-        search = self._with_answers(search)  # another stream may have made them grow
+        search = search._replace(moves=self._memory.moves)  # another stream may have made them grow
         if values.shape[1] != search.taken.shape[1]:
             raise LogProbsError(
                 f"these log-probs have {values.shape[1]} tokens and those before {search.taken.shape[1]}; "
@@ -229,11 +229,11 @@ class SearchStream:
             )
         frame = advance(values, 0, search)
         while frame < len(values):
-            moves, ends = int(search.counts[MISSING]), int(search.counts[MISSING_ENDS])
-            if moves or ends:
-                self._memory.ask(search.missing[:moves], search.missing_ends[:ends])
-                search = self._with_answers(search)
-                search.counts[[MISSING, MISSING_ENDS]] = 0
+            missing = int(search.counts[MISSING])
+            if missing:
+                self._memory.ask(search.missing[:missing])
+                search = search._replace(moves=self._memory.moves)
+                search.counts[MISSING] = 0
             else:
                 search = search._replace(tree=_larger(search.tree, int(search.counts[ROWS])))
             frame = advance(values, frame, search)
@@ -241,11 +241,8 @@ class SearchStream:
         if self.options.aligned:
             self._chunks.append(values)
 
-    def _with_answers(self, search: Search) -> Search:
-        return search._replace(**self._memory.said._asdict())
-
     def _begin(self, vocabulary: int) -> Search:
-        options, scored, begins = self.options, self._memory.scored, self._memory.begins(vocabulary)
+        options, scored = self.options, self._memory.scorer is not None
         largest_step = options.largest_step if scored else 0.0
         graph = _paying(self._graph, vocabulary) if options.bias_weight > 0 else None
         settings = Settings(
@@ -256,11 +253,10 @@ class SearchStream:
             largest_step=float(largest_step),
             bias_weight=float(options.bias_weight),
             scored=scored,
-            wordwise=bool(begins.any()),
             boosted=graph is not None,
             expand=options.expand,
         )
-        return new_search(settings, options.top_k, begins, self._memory.said, graph or _nothing())
+        return new_search(settings, options.top_k, vocabulary, self._memory.moves, graph or _nothing())
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -274,7 +270,7 @@ class SearchStream:
         values = np.concatenate(self._chunks)
         for rank, found in enumerate(hypotheses[: self.options.aligned]):
             if found.acoustic > -math.inf:
-                spans = align_checked(values, found.tokens, self.options.blank)
+                spans = ctc_align(values, found.tokens, self.options.blank)
                 hypotheses[rank] = replace(found, spans=spans)
         return hypotheses
 
@@ -282,15 +278,13 @@ class SearchStream:
         """All prefixes of the beam, sorted by score."""
         if self._search is None or self._search.counts[LIVE] == 0:
             dead = -math.inf if self._search else 0.0
-            return [Hypothesis((), dead, self._memory.finish(0, 0) if final else 0.0)]
+            return [Hypothesis((), dead, self._memory.finish(0) if final else 0.0)]
         beam, tree = self._search.beam, self._search.tree
         found = []
         for slot in range(self._search.counts[LIVE]):
             row = beam.row[slot]
             acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
-            lm = float(tree.lm[row])
-            if final:
-                lm += self._memory.finish(int(tree.outer[row]), int(tree.inner[row]))
+            lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
             bias = _bias(self._search, slot, final)
             found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, bias))
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
@@ -341,7 +335,7 @@ def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
 def _larger(tree: Tree, count: int) -> Tree:
     """Copy a tree of `count` rows into one of twice the room."""
     larger = new_tree(2 * len(tree.parent))
-    for name in ("parent", "token", "outer", "inner", "lm", "node", "slot"):
+    for name in ("parent", "token", "state", "lm", "node", "slot"):
         getattr(larger, name)[:count] = getattr(tree, name)[:count]
     fill_rows(larger, count)
     return larger

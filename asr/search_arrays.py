@@ -17,9 +17,8 @@ Float64 = NDArray[np.float64]
 
 EMPTY = -1  # a free place of a hash table; no key is negative
 STAYS = -1  # the `token` of a candidate that adds none
-LIVE, ROWS, PROPOSED, MISSING, MISSING_ENDS, BEGUN = 0, 1, 2, 3, 4, 5  # places in Search.counts
+LIVE, ROWS, PROPOSED, MISSING, BEGUN = 0, 1, 2, 3, 4  # places in Search.counts
 NEVER = -math.inf
-UNSIGNED = (1 << 63) - 1  # keys and hashes without their sign
 FAR = 1 << 30  # place of a token that is not near
 FIRST_ROWS = 1 << 11  # prefixes a search has room for at first; doubled when needed
 
@@ -29,8 +28,7 @@ class Tree(NamedTuple):
 
     parent: Int32
     token: Int32
-    outer: Int32  # numbers of the scorer's state after the prefix
-    inner: Int32
+    state: Int32  # number of the scorer's state after the prefix
     lm: Float64  # nats the scorer added on the way
     node: Int32  # of the phrase graph after the prefix
     slot: Int32  # place in the beam, -1 outside
@@ -38,39 +36,12 @@ class Tree(NamedTuple):
     rows: Int32
 
 
-class Answers(NamedTuple):
-    """What the scorer said so far, as a hash table; see `asr.scorer.WordwiseScorer`.
-
-    There are two: moves from (inner state, token) to the next inner state and nats, in which `outer` has no
-    part, and ends of words from (outer state, inner state) to both next states and nats.
-    """
+class Moves(NamedTuple):
+    """What the scorer said so far, as a hash table: (state, token) to the next state and nats."""
 
     keys: Int64
-    outer: Int32
-    inner: Int32
+    state: Int32
     nats: Float64
-
-
-class Spelling(NamedTuple):
-    """The letters of unfinished words, by which a move that leads to no word is known without asking.
-
-    Letters have hashes as `lm.vocabulary.spelling_hash` makes them, below their sign.
-    """
-
-    hash: Int64  # of each inner state
-    nats: Float64  # of each inner state, what such a move adds; NaN where it has to be asked about
-    nowhere: int  # the inner state to which it leads
-    beginnings: Int64  # hash table of the letters that lead to words
-    token: Int64  # (V,) the hash of each token's letters
-    power: Int64  # (V,) SPELLING_BASE to the power of their number
-
-
-class Said(NamedTuple):
-    """All that a scorer said so far; the arrays are others whenever they have grown."""
-
-    moves: Answers
-    ends: Answers
-    spelling: Spelling
 
 
 class Beam(NamedTuple):
@@ -88,8 +59,7 @@ class Candidates(NamedTuple):
 
     row: Int32  # the prefix that stays or is extended
     token: Int32  # STAYS, or the token added
-    outer: Int32
-    inner: Int32
+    state: Int32
     lm: Float64
     pending: Float64
     locked: Float64
@@ -109,7 +79,6 @@ class Settings(NamedTuple):
     largest_step: float
     bias_weight: float
     scored: bool
-    wordwise: bool  # whether some token completes a word to the scorer
     boosted: bool  # whether there is a graph that pays anything
     expand: bool
 
@@ -126,9 +95,7 @@ class Search(NamedTuple):
     """All memory of one search."""
 
     tree: Tree
-    moves: Answers
-    ends: Answers
-    spelling: Spelling
+    moves: Moves
     beam: Beam
     candidates: Candidates
     graph: GraphArrays  # of one node where nothing is boosted
@@ -137,64 +104,47 @@ class Search(NamedTuple):
     continues: Int64  # (V,) of each token counts[BEGUN] when it last continued a phrase
     place: Int32  # (V,) of each token in `near`; FAR if it is not there
     taken: NDArray[np.bool_]  # (beam, V) extensions that lead to a prefix which is in the beam itself
-    begins: NDArray[np.bool_]  # (V,) tokens that complete a word before them, to the scorer
-    missing: Int64  # keys of moves to ask the scorer for
-    missing_ends: Int64  # keys of ends likewise
+    missing: Int64  # keys of Moves to ask the scorer for
     counts: Int64
     settings: Settings
 
 
-def new_answers(size: int) -> Answers:
+def new_moves(size: int) -> Moves:
     """Make an empty table of `size` places, a power of two."""
-    outer, inner = np.zeros((2, size), dtype=np.int32)
-    return Answers(np.full(size, EMPTY, dtype=np.int64), outer, inner, np.zeros(size))
+    keys = np.full(size, EMPTY, dtype=np.int64)
+    return Moves(keys, np.zeros(size, dtype=np.int32), np.zeros(size))
 
 
 def new_tree(rows: int) -> Tree:
     """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
     columns = np.full((3, rows), -1, dtype=np.int32)
     parent, token, slot = columns
-    outer, inner, node = np.zeros((3, rows), dtype=np.int32)
-    keys, places = np.full(2 * rows, EMPTY, dtype=np.int64), np.zeros(2 * rows, dtype=np.int32)
-    return Tree(parent, token, outer, inner, np.zeros(rows), node, slot, keys, places)
+    state, node = np.zeros((2, rows), dtype=np.int32)
+    keys = np.full(2 * rows, EMPTY, dtype=np.int64)
+    return Tree(parent, token, state, np.zeros(rows), node, slot, keys, np.zeros(2 * rows, dtype=np.int32))
 
 
-def new_search(
-    settings: Settings, top_k: int, begins: NDArray[np.bool_], said: Said, graph: GraphArrays
-) -> Search:
-    """Allocate the memory of a search that stands before the first frame with the empty prefix alone.
-
-    Args:
-        settings: of the search.
-        top_k: tokens tried in each frame.
-        begins: (V,) as in `Search`.
-        said: what the scorer said so far.
-        graph: of phrases.
-    """
-    vocabulary = len(begins)
+def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves, graph: GraphArrays) -> Search:
+    """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
     beam, top_k = settings.beam, min(top_k, vocabulary)
     tried = vocabulary if settings.boosted and settings.expand else top_k  # tokens per prefix, at most
-    row, token, outer, inner = np.zeros((4, beam * (tried + 1)), dtype=np.int32)
+    row, token, state = np.zeros((3, beam * (tried + 1)), dtype=np.int32)
     lm, pending, locked, blank, label, total = np.zeros((6, beam * (tried + 1)))
     order = np.zeros(beam, dtype=np.int32)
     tree = new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
     tree.slot[0] = 0
     return Search(
         tree=tree,
-        moves=said.moves,
-        ends=said.ends,
-        spelling=said.spelling,
+        moves=moves,
         beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), *np.zeros((2, beam))),
-        candidates=Candidates(row, token, outer, inner, lm, pending, locked, blank, label, total, order),
+        candidates=Candidates(row, token, state, lm, pending, locked, blank, label, total, order),
         graph=graph,
         near=np.zeros(top_k, dtype=np.int32),
         tokens=np.zeros(vocabulary, dtype=np.int32),
         continues=np.zeros(vocabulary, dtype=np.int64),
         place=np.full(vocabulary, FAR, dtype=np.int32),
         taken=np.zeros((beam, vocabulary), dtype=np.bool_),
-        begins=begins,
         missing=np.zeros(beam * tried, dtype=np.int64),
-        missing_ends=np.zeros(beam * (tried + 1), dtype=np.int64),
-        counts=np.array([1, 1, 0, 0, 0, 0], dtype=np.int64),
+        counts=np.array([1, 1, 0, 0, 0], dtype=np.int64),
         settings=settings,
     )

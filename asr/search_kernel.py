@@ -11,11 +11,9 @@ from typing import Any
 
 from asr.compiled import compiled, compiled_part
 from asr.search_arrays import (
-    EMPTY,
     FAR,
     LIVE,
     MISSING,
-    MISSING_ENDS,
     NEVER,
     PROPOSED,
     ROWS,
@@ -27,7 +25,7 @@ from asr.search_arrays import (
     Settings,
 )
 from asr.search_propose import least_total, propose_extensions, propose_stays
-from asr.search_tables import child, find, key_of
+from asr.search_tables import child
 from biasing.automaton import step
 
 _step: Any = compiled_part(step)
@@ -97,8 +95,7 @@ def keep(search: Search, survivors: int) -> None:
         row = candidates.row[index]
         if candidates.token[index] != STAYS:
             row = child(tree, search.counts, row, candidates.token[index])
-            tree.outer[row] = candidates.outer[index]
-            tree.inner[row] = candidates.inner[index]
+            tree.state[row] = candidates.state[index]
             tree.lm[row] = candidates.lm[index]
             if search.settings.boosted:
                 begun = tree.node[candidates.row[index]]
@@ -124,22 +121,11 @@ def release(frame: Frame, search: Search) -> None:
         search.place[token] = FAR
 
 
-@compiled_part
-def miss_ends(search: Search) -> None:
-    """Ask how every prefix ends its word, now that there is an interruption: most will be wanted soon."""
-    for slot in range(search.counts[LIVE] if search.settings.wordwise else 0):
-        row = search.beam.row[slot]
-        key = key_of(search.tree.outer[row], search.tree.inner[row])
-        if search.ends.keys[find(search.ends.keys, key)] == EMPTY:
-            search.missing_ends[search.counts[MISSING_ENDS]] = key
-            search.counts[MISSING_ENDS] += 1
-
-
 @compiled
 def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """Run the frames of `log_probs` (T, V) from `frame` on; returns the first one that was not run.
 
-    Fewer than T means: answer what is `missing`, or if nothing is give the tree more rows.
+    Fewer than T means: answer the `missing` steps, or if there are none give the tree more rows.
     """
     settings, counts = search.settings, search.counts
     for now in range(frame, len(log_probs)):
@@ -149,13 +135,11 @@ def advance(log_probs: Float32, frame: int, search: Any) -> int:
             return now
         counts[PROPOSED] = 0
         counts[MISSING] = 0
-        counts[MISSING_ENDS] = 0
         seen = look(log_probs[now], search)
         propose_stays(seen, search)
         propose_extensions(seen, search, least_total(seen, search))
         release(seen, search)
-        if counts[MISSING] + counts[MISSING_ENDS] > 0:
-            miss_ends(search)
+        if counts[MISSING] > 0:
             return now
         keep(search, rank(search.candidates, counts[PROPOSED], settings))
     return len(log_probs)

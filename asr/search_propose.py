@@ -10,22 +10,7 @@ import math
 from typing import Any
 
 from asr.compiled import compiled_part
-from asr.search_arrays import (
-    BEGUN,
-    EMPTY,
-    FAR,
-    LIVE,
-    MISSING,
-    MISSING_ENDS,
-    NEVER,
-    PROPOSED,
-    STAYS,
-    UNSIGNED,
-    Frame,
-    Int32,
-    Search,
-    Spelling,
-)
+from asr.search_arrays import BEGUN, EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Int32, Search
 from asr.search_tables import find, key_of
 from biasing.automaton import step
 
@@ -174,45 +159,9 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
 
 
 @compiled_part
-def leads_nowhere(spelling: Spelling, inner: int, token: int) -> bool:
-    """Whether the letters of an inner state and those of the token are not the beginning of a word."""
-    letters = (spelling.hash[inner] * spelling.power[token] + spelling.token[token]) & UNSIGNED
-    return bool(spelling.beginnings[find(spelling.beginnings, letters)] == EMPTY)
-
-
-@compiled_part
-def said_before(search: Search, row: int, token: int) -> tuple[bool, int, int, float]:
-    """What the scorer says of a prefix and one token more: whether it is known, both states, and nats.
-
-    What is not known is put down to be asked.
-    """
-    tree, moves, ends = search.tree, search.moves, search.ends
-    outer, inner, nats = tree.outer[row], tree.inner[row], 0.0
-    if not search.settings.scored:
-        return True, outer, inner, nats
-    if search.begins[token]:
-        end = find(ends.keys, key_of(outer, inner))
-        if ends.keys[end] == EMPTY:
-            search.missing_ends[search.counts[MISSING_ENDS]] = key_of(outer, inner)
-            search.counts[MISSING_ENDS] += 1
-            return False, outer, inner, nats
-        outer, inner, nats = ends.outer[end], ends.inner[end], ends.nats[end]
-    move = find(moves.keys, key_of(inner, token))
-    if moves.keys[move] == EMPTY:
-        spelling = search.spelling
-        nowhere = spelling.nats[inner]
-        if not math.isnan(nowhere) and leads_nowhere(spelling, inner, token):
-            return True, outer, spelling.nowhere, nats + nowhere
-        search.missing[search.counts[MISSING]] = key_of(inner, token)
-        search.counts[MISSING] += 1
-        return False, outer, inner, nats
-    return True, outer, moves.inner[move], nats + moves.nats[move]
-
-
-@compiled_part
 def propose_extensions(frame: Frame, search: Search, least: float) -> None:
     """Propose each prefix with each token that may reach `least`, or list the steps to ask about first."""
-    tree, beam, candidates = search.tree, search.beam, search.candidates
+    tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
     graph, weight = search.graph, search.settings.bias_weight
     for slot in range(search.counts[LIVE]):
         row = beam.row[slot]
@@ -234,12 +183,17 @@ def propose_extensions(frame: Frame, search: Search, least: float) -> None:
                 total = acoustic + (tree.lm[row] + weight * (pending + locked))
             if total < least or total == NEVER or search.taken[slot, token]:
                 continue
-            known, outer, inner, nats = said_before(search, row, token)
-            if not known:
-                continue
+            state, nats = 0, 0.0
+            if search.settings.scored:
+                key = key_of(tree.state[row], token)
+                move = find(moves.keys, key)
+                if moves.keys[move] == EMPTY:
+                    search.missing[search.counts[MISSING]] = key
+                    search.counts[MISSING] += 1
+                    continue
+                state, nats = moves.state[move], moves.nats[move]
             place = propose(search, row, token)
-            candidates.outer[place] = outer
-            candidates.inner[place] = inner
+            candidates.state[place] = state
             candidates.label[place] = acoustic
             candidates.lm[place] = tree.lm[row] + nats
             candidates.pending[place] = pending

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from asr.compiled import compiled, compiled_part
-from asr.search_arrays import EMPTY, ROWS, UNSIGNED, Answers, Float64, Int32, Int64, Tree
+from asr.search_arrays import EMPTY, ROWS, Float64, Int32, Int64, Moves, Tree
 
 
 @compiled_part
 def key_of(number: int, token: int) -> int:
-    """One 64-bit key of a row or state number and a token or another state number."""
+    """One 64-bit key of a row or state number and a token."""
     return int((np.int64(number) << 32) | np.int64(token))
 
 
@@ -25,25 +25,17 @@ def find(keys: Int64, key: int) -> int:
 
 
 @compiled
-def fill_answers(answers: Answers, keys: Int64, outer: Int32, inner: Int32, nats: Float64) -> int:
-    """Write what the scorer said into its table; returns how many answers were new."""
+def fill_moves(moves: Moves, keys: Int64, states: Int32, nats: Float64) -> int:
+    """Write the scorer's answers into the table; returns how many were new."""
     new = 0
     for index in range(len(keys)):
-        place = find(answers.keys, keys[index])
-        if answers.keys[place] == EMPTY:
-            answers.keys[place] = keys[index]
+        place = find(moves.keys, keys[index])
+        if moves.keys[place] == EMPTY:
+            moves.keys[place] = keys[index]
             new += 1
-        answers.outer[place] = outer[index]
-        answers.inner[place] = inner[index]
-        answers.nats[place] = nats[index]
+        moves.state[place] = states[index]
+        moves.nats[place] = nats[index]
     return new
-
-
-@compiled
-def fill_set(table: Int64, values: Int64) -> None:
-    """Enter values without their signs into an empty hash table of more places."""
-    for value in values:
-        table[find(table, value & UNSIGNED)] = value & UNSIGNED
 
 
 @compiled

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lm.members import ROOT, ClassError, Member, Members
 from lm.ngram import MOST_WORDS_REMEMBERED, Context, LMOptions, NGram, TokenScorer, WeightedNGram
-from lm.vocabulary import UNKNOWN, beginnings
+from lm.vocabulary import UNKNOWN
 
 __all__ = ["ClassError", "ClassMatch", "ClassModel", "ClassOptions", "ClassScorer", "Member"]
 
@@ -31,16 +28,11 @@ class ClassOptions:
         most: nats, with the weight of the language model, that a member of weight 1 gains at most over what
             the n-gram model alone gives its words; others in proportion to their weight. It lets two boosters
             share one budget: with `most` here and the rest there no phrase is ever paid more than that.
-        room: members from which on they crowd each other out.
-        crowding: nats that `most` falls by when the members beyond become e times as many, down to 0: the more
-            words a list has, the less it says that one of them is spoken.
     """
 
     offset: float = 8.0
     contrast: float = 1.0
     most: float = math.inf
-    room: int = 100
-    crowding: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what gives no score.
@@ -50,12 +42,6 @@ class ClassOptions:
         """
         if not (math.isfinite(self.offset) and 0 <= self.contrast < math.inf and self.most >= 0):
             raise ClassError(f"{self}: offset is finite, contrast 0 or more and finite, most 0 or more")
-        if not (self.room >= 1 and 0 <= self.crowding < math.inf):
-            raise ClassError(f"{self}: room is 1 or more, crowding 0 or more and finite")
-
-    def most_among(self, members: int) -> float:
-        """What one of so many members gains at most."""
-        return max(0.0, self.most - self.crowding * math.log(max(1.0, members / self.room)))
 
 
 class Pending(NamedTuple):
@@ -100,7 +86,7 @@ class ClassModel:
 
         weight * (ln P(class | h) + offset + contrast * ln(member's weight))  less  weight * ln P(its words),
 
-    the latter with the penalty on unknown words, but never more than `most_among` allows and never less than 0: a
+    the latter with the penalty on unknown words, but never more than `most` allows and never less than 0: a
     word that the model knows keeps the better of its two scores. The class is paid once, however many words
     the member has. One of several words is paid in advance while it goes on, and refunded when it breaks. The
     context goes on with the words themselves; a word that only the class knows is the class word to it.
@@ -124,7 +110,6 @@ class ClassModel:
         """
         self.options = options or ClassOptions()
         self.members = Members(members)
-        self._most = self.options.most_among(len(self.members))
         self._plain = WeightedNGram(ngram, lm_options)
         self._ngram, self._lm = ngram, self._plain.options
         self._class_word = BOOST if BOOST in ngram else UNKNOWN
@@ -159,20 +144,6 @@ class ClassModel:
             return max(0.0, *gains)
         gains = [self._gain_of_going_on(one, letters, plain) for one in pending]
         return plain + max(self._gain_of_beginning(letters, plain), *gains)
-
-    def local(self, state: State) -> State:
-        """The members that may go on; what is paid in advance does not depend on the context."""
-        return None, state[1]
-
-    def fold(self, local: State, letters: str) -> str:
-        """The letters, or what stands for all those that no word and no member begins with."""
-        if local[1] or (letters and self.members.heaviest(ROOT, letters)):
-            return letters
-        return self._plain.fold(local[0], letters)
-
-    def beginnings(self) -> NDArray[np.int64]:
-        """The hashes of all that words of the n-gram model and members begin with."""
-        return np.union1d(self._plain.beginnings(), beginnings(self.members.first_words))
 
     def end(self, state: State) -> float:
         """What the end of the utterance is worth."""
@@ -224,7 +195,7 @@ class ClassModel:
         if not weight:
             return -math.inf
         inside = self._lm.weight * self.options.contrast * math.log(weight)
-        return min(gain + inside, self._most * weight)
+        return min(gain + inside, self.options.most * weight)
 
     def _gain_of_beginning(self, letters: str, plain: float) -> float:
         """What a member may gain whose first word begins with `letters`, out of context; at least 0."""

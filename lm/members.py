@@ -44,11 +44,6 @@ class Members:
         """How many different members there are."""
         return len(self.own) - self.own.count(0.0)
 
-    @property
-    def first_words(self) -> list[str]:
-        """The words that members begin with."""
-        return list(self._children[ROOT] or ())
-
     def child(self, node: int, word: str) -> int | None:
         """The node that `word` leads to, None if no member goes on with it."""
         children = self._children[node]

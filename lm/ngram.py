@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import kenlm
-import numpy as np
-from numpy.typing import NDArray
 
-from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary, spelling_hash
+from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary
 
 WORD_START = "▁"
-NO_WORD = "\U0010fffd"  # letters that no word of a model begins with
 MOST_WORDS_REMEMBERED = 1 << 17  # about 50 MB of answers, then all are forgotten
 
 _NATS = math.log(10.0)
@@ -23,7 +20,6 @@ _SENTENCE_END = "</s>"
 
 Context = Hashable
 State = tuple[Hashable, str]
-Inner = tuple[Hashable, str | None]
 
 
 class LanguageModelError(ValueError):
@@ -141,18 +137,6 @@ class WordModel(Protocol):
     def paid(self, state: Any, letters: str) -> float:
         """What is paid in advance after `state` when a word, perhaps unfinished, has begun with `letters`."""
 
-    def local(self, state: Any) -> Hashable:
-        """Return the state less all that `paid` does not look at; `paid` takes it in its place."""
-
-    def fold(self, local: Any, letters: str) -> str:
-        """Return letters of an unfinished word that are worth the same, however the word goes on.
-
-        All that lead to no word may become `NO_WORD`, so that a search has fewer of them to ask about.
-        """
-
-    def beginnings(self) -> NDArray[np.int64]:
-        """The hashes (see `lm.vocabulary`) of at least all letters that some state folds and another not."""
-
     def end(self, state: Any) -> float:
         """What the end of the utterance is worth."""
 
@@ -188,20 +172,6 @@ class WeightedNGram:
         """What the letters of an unfinished word are paid, in any context; 0.0 for none."""
         known = self._paid.get(letters)
         return self._pay(letters) if known is None else known
-
-    def local(self, state: Context) -> Hashable:  # noqa: ARG002 - as in `paid`
-        """Nothing: what is paid in advance does not depend on the context."""
-        return None
-
-    def fold(self, local: Hashable, letters: str) -> str:  # noqa: ARG002
-        """The letters, or `NO_WORD`: the model treats all unknown words alike."""
-        lookahead = self.ngram.lookahead
-        return letters if lookahead is None or lookahead(letters) > -math.inf else NO_WORD
-
-    def beginnings(self) -> NDArray[np.int64]:
-        """The hashes of all that the model's words begin with."""
-        lookahead = self.ngram.lookahead
-        return lookahead.beginnings if lookahead is not None else np.zeros(0, dtype=np.int64)
 
     def end(self, state: Context) -> float:
         """What the end of the sentence is worth, if the options score it."""
@@ -239,9 +209,8 @@ class TokenScorer:
                 f"piece {wrong[0]!r} goes on into the next word; train pieces that do not"
             )
         self.model = model
-        self.begins = [piece.startswith(WORD_START) for piece in pieces]
-        self.letters = [piece.removeprefix(WORD_START) for piece in pieces]
-        self.nowhere: Inner = model.local(model.start()), NO_WORD
+        self._begins = [piece.startswith(WORD_START) for piece in pieces]
+        self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self._completed: dict[State, tuple[Hashable, float]] = {}
 
     def start(self) -> State:
@@ -251,12 +220,12 @@ class TokenScorer:
     def step(self, state: State, token: int) -> tuple[State, float]:
         """The state after `token`, and the nats by which it changes what the prefix is worth."""
         words, letters = state
-        if self.begins[token] and letters:
+        if self._begins[token] and letters:
             words, settled = self._completed.get(state) or self._complete(state)
             letters = ""
         else:
             settled = -self.model.paid(words, letters)
-        letters += self.letters[token]
+        letters += self._letters[token]
         return (words, letters), settled + self.model.paid(words, letters)
 
     def finish(self, state: State) -> float:
@@ -268,53 +237,9 @@ class TokenScorer:
             settled = -self.model.paid(words, letters)
         return settled + self.model.end(words)
 
-    def begin(self) -> tuple[Hashable, Inner]:
-        """The state before the first token, in two parts; see `asr.scorer.WordwiseScorer`."""
-        words = self.model.start()
-        return words, (self.model.local(words), "")
-
-    def move(self, inner: Inner, token: int) -> tuple[Inner, float]:
-        """The inner part after a token that completes no word, and the nats added, as `step` gives them.
-
-        Behind a word that was just completed the letters are None: nothing is paid for them yet.
-        """
-        local, letters = inner
-        settled = 0.0 if letters is None else -self.model.paid(local, letters)
-        after = self.model.fold(local, (letters or "") + self.letters[token])
-        return (local, after), settled + self.model.paid(local, after)
-
-    def complete(self, words: Hashable, inner: Inner) -> tuple[Hashable, Inner, float]:
-        """Both parts after the unfinished word, and its worth less what was paid for it."""
-        if not inner[1]:
-            return words, inner, 0.0
-        state = words, inner[1]
-        after, settled = self._completed.get(state) or self._complete(state)
-        return after, (self.model.local(after), None), settled
-
-    def beginnings(self) -> NDArray[np.int64]:
-        """The hashes of the letters that lead to words."""
-        return self.model.beginnings()
-
-    def spelling(self, inner: Inner) -> tuple[int, float]:
-        """The hash of the letters, and what a move adds that makes them lead to no word.
-
-        It is NaN where moves have to be asked about one by one. Moves that lead to no word all lead to the
-        same inner part, `nowhere`.
-        """
-        local, letters = inner
-        value = spelling_hash(letters or "")
-        if self.model.fold(local, 2 * NO_WORD) != NO_WORD:
-            return value, math.nan
-        settled = 0.0 if letters is None else -self.model.paid(local, letters)
-        return value, settled + self.model.paid(local, NO_WORD)
-
-    def close(self, words: Hashable, inner: Inner) -> float:
-        """Nats of the last word and of the end, as `finish` gives them."""
-        return self.finish((words, inner[1] or ""))
-
     def words(self, tokens: Iterable[int]) -> list[str]:
         """The words that the tokens spell."""
-        text = "".join(WORD_START * self.begins[token] + self.letters[token] for token in tokens)
+        text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
         return [word for word in text.split(WORD_START) if word]
 
     def _complete(self, state: State) -> tuple[Hashable, float]:

@@ -6,15 +6,11 @@ import bisect
 import gzip
 import mmap
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 UNKNOWN = "<unk>"
-SPELLING_BASE = 0x5851F42D4C957F2D
-"""Of the hash of letters c1..cn, the sum of (ci + 1) * BASE^(n - i) in 64 bits: what follows is added on."""
 MOST_REMEMBERED = 1 << 18  # beginnings of words, about 30 MB
 _MARKS = frozenset({UNKNOWN, "<s>", "</s>"})
 _BINARY_MAGIC = b"mmap lm http://kheafield.com/code"
@@ -49,29 +45,6 @@ def _arpa_words(path: Path) -> Iterator[str]:
                 yield line.split("\t")[1].strip()
 
 
-def spelling_hash(letters: str) -> int:
-    """A hash of letters, of which `hash(a + b) = hash(a) * BASE^len(b) + hash(b)`, as a signed integer."""
-    value = 0
-    for letter in letters:
-        value = value * SPELLING_BASE + ord(letter) + 1
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
-
-
-def beginnings(words: Sequence[str]) -> NDArray[np.int64]:
-    """The hashes of everything that some word begins with, the whole words and no letters included."""
-    lengths = np.array([len(word) for word in words], dtype=np.int64)
-    codes = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64) + np.uint64(
-        1
-    )
-    begin, going = np.cumsum(lengths) - lengths, np.arange(len(words))
-    values, found = np.zeros(len(words), dtype=np.uint64), [np.zeros(1, dtype=np.uint64)]
-    for place in range(int(lengths.max(initial=0))):
-        going = going[lengths[going] > place]
-        values[going] = values[going] * np.uint64(SPELLING_BASE) + codes[begin[going] + place]
-        found.append(np.unique(values[going]))
-    return np.unique(np.concatenate(found)).view(np.int64)
-
-
 class Lookahead:
     """For the beginning of a word, the score of the best word that it may become (Ortmanns et al. 1996).
 
@@ -88,11 +61,6 @@ class Lookahead:
     def ranked(self) -> list[str]:
         """All words, the most probable first; equally probable ones in the order of the alphabet."""
         return [self._words[index] for index in np.argsort(-self._scores, kind="stable")]
-
-    @cached_property
-    def beginnings(self) -> NDArray[np.int64]:
-        """The hashes of all that the words begin with."""
-        return beginnings(self._words)
 
     def __call__(self, letters: str) -> float:
         """The best score of a word that begins with `letters`; negative infinity if there is none."""
