@@ -28,11 +28,16 @@ class ClassOptions:
         most: nats, with the weight of the language model, that a member of weight 1 gains at most over what
             the n-gram model alone gives its words; others in proportion to their weight. It lets two boosters
             share one budget: with `most` here and the rest there no phrase is ever paid more than that.
+        room: members from which on they crowd each other out.
+        crowding: nats that `most` falls by when the members beyond become e times as many, down to 0: the more
+            words a list has, the less it says that one of them is spoken.
     """
 
     offset: float = 8.0
     contrast: float = 1.0
     most: float = math.inf
+    room: int = 100
+    crowding: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what gives no score.
@@ -42,6 +47,12 @@ class ClassOptions:
         """
         if not (math.isfinite(self.offset) and 0 <= self.contrast < math.inf and self.most >= 0):
             raise ClassError(f"{self}: offset is finite, contrast 0 or more and finite, most 0 or more")
+        if not (self.room >= 1 and 0 <= self.crowding < math.inf):
+            raise ClassError(f"{self}: room is 1 or more, crowding 0 or more and finite")
+
+    def most_among(self, members: int) -> float:
+        """What one of so many members gains at most."""
+        return max(0.0, self.most - self.crowding * math.log(max(1.0, members / self.room)))
 
 
 class Pending(NamedTuple):
@@ -86,7 +97,7 @@ class ClassModel:
 
         weight * (ln P(class | h) + offset + contrast * ln(member's weight))  less  weight * ln P(its words),
 
-    the latter with the penalty on unknown words, but never more than `most` allows and never less than 0: a
+    the latter with the penalty on unknown words, but never more than `most_among` allows and never less than 0: a
     word that the model knows keeps the better of its two scores. The class is paid once, however many words
     the member has. One of several words is paid in advance while it goes on, and refunded when it breaks. The
     context goes on with the words themselves; a word that only the class knows is the class word to it.
@@ -110,6 +121,7 @@ class ClassModel:
         """
         self.options = options or ClassOptions()
         self.members = Members(members)
+        self._most = self.options.most_among(len(self.members))
         self._plain = WeightedNGram(ngram, lm_options)
         self._ngram, self._lm = ngram, self._plain.options
         self._class_word = BOOST if BOOST in ngram else UNKNOWN
@@ -195,7 +207,7 @@ class ClassModel:
         if not weight:
             return -math.inf
         inside = self._lm.weight * self.options.contrast * math.log(weight)
-        return min(gain + inside, self.options.most * weight)
+        return min(gain + inside, self._most * weight)
 
     def _gain_of_beginning(self, letters: str, plain: float) -> float:
         """What a member may gain whose first word begins with `letters`, out of context; at least 0."""
