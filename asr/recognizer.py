@@ -50,11 +50,7 @@ BATCH_SECONDS = 60.0
 
 def pretrained_names() -> tuple[str, ...]:
     """Names that `Recognizer.from_pretrained` knows without a path."""
-    return (
-        tuple(sorted(folder.name for folder in PRETRAINED.iterdir() if folder.is_dir()))
-        if PRETRAINED.is_dir()
-        else ()
-    )
+    return tuple(sorted(file.parent.name for file in PRETRAINED.glob(f"*/{TOKENIZER_FILE}")))
 
 
 def model_folder(name: str | os.PathLike[str]) -> Path:

@@ -51,7 +51,7 @@ def recorded_pairs(data: Path) -> Iterator[Pair]:
         yield Pair(Path(row["clean"]).stem, clean[:length], noisy[:length], row["text"])
 
 
-def mixed_pairs(  # noqa: PLR0913, PLR0917
+def mixed_pairs(
     data: Path, manifest: str, noise: str, snr_db: float, count: int, every: int = 1
 ) -> Iterator[Pair]:
     """`count` utterances, evenly spread over a manifest, each in the next recording of a folder of noise.

@@ -1,0 +1,112 @@
+"""Comparing denoisers: delays are taken out, what was scored is kept, pairs hold what they say."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.percepnet.bands import audio_format
+from asr.percepnet.synthesis import Shaping
+from asr.percepnet.targets import analyse_signal
+from recipes.denoiser import compare, sounds
+from recipes.denoiser.compare import Scores
+from recipes.denoiser.hear import Kept
+from recipes.denoiser.peers import delay, in_time
+from recipes.denoiser.sounds import Pair, mixed_pairs, si_sdr
+from recipes.denoiser.whole import heard_with
+
+
+def noise(count, seed=0):
+    return (0.1 * np.random.default_rng(seed).normal(size=count)).astype(np.float32)
+
+
+@pytest.mark.parametrize("late", [-40, 0, 1, 384, 3000])
+def test_a_delay_is_measured_and_taken_out(late):
+    def shifted(samples):
+        return np.concatenate((np.zeros(max(late, 0), np.float32), samples))[max(-late, 0) :]
+
+    probe = noise(9000)
+    assert delay(probe, shifted(probe)) == late
+    heard = in_time(shifted, probe)(noise(7000, 1))
+    np.testing.assert_array_equal(heard[max(-late, 0) :], noise(7000, 1)[max(-late, 0) :])
+
+
+def test_gains_of_one_give_back_the_recording():
+    form, samples = audio_format(16_000), noise(5000)
+    found = analyse_signal(form, samples)
+    ones = np.ones((len(found.features), form.bands))
+    heard = heard_with(form, found, ones, 0 * ones, Shaping(0.0, False))
+    np.testing.assert_allclose(heard[: len(samples)], samples, atol=1e-6)
+
+
+def test_what_was_scored_is_kept_and_other_weights_are_scored_anew(tmp_path, monkeypatch):
+    asked = []
+
+    def told(clean, heard, mos):
+        asked.append(float(heard[0]))
+        return {"PESQ-WB": float(heard[0])}
+
+    monkeypatch.setattr(compare, "scores", told)
+    pair = Pair("one", noise(10), noise(10))
+    for weights in ("a", "a", "b"):
+        kept = Scores(tmp_path / "kept.jsonl", None)
+        for value in (1.0, 2.0):
+            system = (f"times {value:g}", weights, lambda samples, value=value: 0 * samples + value)
+            assert kept.of("quiet", pair, system) == {"PESQ-WB": value}
+    assert asked == [1.0, 2.0, 1.0, 2.0]
+
+
+def test_gains_over_the_noisy_signal_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "scores", lambda *signals: {"PESQ-WB": float(signals[1][0])})
+    pairs = [Pair(str(n), noise(5), np.full(5, n, np.float32)) for n in range(3)]
+    systems = {"noisy": ("", lambda samples: samples), "better": ("", lambda samples: samples + 2)}
+    table = compare.compare("here", pairs, systems, Scores(tmp_path / "kept.jsonl", None))
+    assert "here, 3 recordings" in table
+    assert "| noisy | 1.00 | 0.00 | 0.00 |" in table
+    assert "| better | 3.00 | 2.00 | 0.00 |" in table
+
+
+def test_texts_are_kept(tmp_path):
+    Kept(tmp_path / "texts.jsonl").add(("a", "b"), "what was said")
+    assert Kept(tmp_path / "texts.jsonl").texts == {("a", "b"): "what was said"}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Two utterances, three noises, of which one is damaged."""
+    monkeypatch.setattr(sounds, "DAMAGED", frozenset({"c.wav"}))
+    (tmp_path / "noise").mkdir()
+    for number, name in enumerate("abc"):
+        soundfile.write(tmp_path / "noise" / f"{name}.wav", noise(3000, number), 16_000)
+    rows = []
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.wav", noise(4000, 10 + number), 16_000)
+        rows.append(
+            {"id": str(number), "audio_filepath": f"{number}.wav", "duration": 0.25, "text": "a word"}
+        )
+    (tmp_path / "set.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0])
+def test_mixtures_have_their_ratio_and_leave_damaged_noise_out(data, snr_db, caplog):
+    pairs = list(mixed_pairs(data, "set.jsonl", "noise", snr_db, 2))
+    assert [pair.text for pair in pairs] == ["a word", "a word"]
+    for pair in pairs:
+        rest = pair.noisy.astype(float) - pair.clean
+        assert 10 * np.log10(np.mean(pair.clean**2) / np.mean(rest**2)) == pytest.approx(snr_db, abs=0.01)
+        assert np.abs(pair.noisy).max() <= 1
+    assert "c.wav" in caplog.text
+
+
+def test_an_infinite_ratio_is_clean(data):
+    for pair in mixed_pairs(data, "set.jsonl", "noise", math.inf, 2):
+        np.testing.assert_array_equal(pair.clean, pair.noisy)
+
+
+def test_si_sdr_ignores_level_and_offset():
+    clean, heard = noise(4000), noise(4000) + noise(4000, 1)
+    assert si_sdr(clean, heard) == pytest.approx(si_sdr(clean, 0.3 * heard + 0.2), abs=1e-3)
+    assert si_sdr(clean, heard) == pytest.approx(0, abs=0.5)
