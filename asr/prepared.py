@@ -17,7 +17,7 @@ from biasing.g2p import Pronouncer
 from biasing.graph import ContextGraph, graph_of
 from biasing.lookup import LookupIndex
 from biasing.options import BiasOptions
-from biasing.phone_book import PhoneBook
+from biasing.phone_book import PhoneBook, WordWays
 from biasing.phrases import Entry, PhraseList
 from lm.classes import ClassModel
 from lm.ngram import NGram, WordModel
@@ -53,6 +53,11 @@ class Tools:
         """Frequent words; none without a language model."""
         lookahead = self.ngram.lookahead if self.ngram is not None else None
         return frozenset(lookahead.ranked()[:COMMON_WORDS]) if lookahead is not None else frozenset()
+
+    @cached_property
+    def ways(self) -> WordWays:
+        """How the words of all lists are said."""
+        return WordWays(self.pronouncer)
 
 
 class PreparedPhrases:
@@ -121,7 +126,7 @@ class PreparedPhrases:
     @cached_property
     def book(self) -> PhoneBook:
         """How they are said."""
-        return PhoneBook(self.tools.pronouncer, self.phrases)
+        return PhoneBook(self.tools.ways, self.phrases)
 
     @cached_property
     def index(self) -> LookupIndex:

@@ -108,6 +108,7 @@ class Recognizer:
         self.name = name
         self.encoder_bias = encoder_bias
         self._prepared = lru_cache(LISTS_KEPT)(self._prepare)
+        self._tools = lru_cache(DECODERS_KEPT)(self._make_tools)
         self._decoders = _Decoders(self)
 
     @classmethod
@@ -236,9 +237,11 @@ class Recognizer:
         return PhraseDecoder(plain, biased, prepared)
 
     def _prepare(self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions) -> PreparedPhrases:
+        return PreparedPhrases(phrases, self._tools(options, bias))
+
+    def _make_tools(self, options: DecodingOptions, bias: BiasOptions) -> Tools:
         pronouncer = Pronouncer.load()
-        tools = Tools(self.tokenizer, options, bias, self.ngram, pronouncer, self.encoder_bias)
-        return PreparedPhrases(phrases, tools)
+        return Tools(self.tokenizer, options, bias, self.ngram, pronouncer, self.encoder_bias)
 
     @torch.inference_mode()
     def acoustics(self, parts: list[NDArray[np.float32]]) -> list[Acoustics]:

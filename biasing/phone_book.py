@@ -46,6 +46,25 @@ class Pronouncer(Protocol):
         """
 
 
+class WordWays:
+    """The pronunciations of words, each asked for once; one serves many lists and threads."""
+
+    def __init__(self, pronouncer: Pronouncer, ways_a_word: int = 3) -> None:
+        """Ask `pronouncer` for `ways_a_word` pronunciations of each word."""
+        self._pronouncer = pronouncer
+        self._ways_a_word = ways_a_word
+        self.ask = lru_cache(REMEMBERED_WORDS)(self._ask)
+
+    def _ask(self, word: str) -> tuple[tuple[float, Way], ...]:
+        try:
+            spoken = self._pronouncer.pronounce(word, self._ways_a_word)
+        except ValueError:  # a lone apostrophe, say: the alignment names the word that has no pronunciation
+            return ()
+        return tuple(
+            (math.log(max(one.probability, 1e-9)), classes(one.phones)) for one in spoken if one.phones
+        )
+
+
 class PhoneBook:
     """The pronunciations of words, and of the phrases of one list; may be shared by threads.
 
@@ -53,11 +72,10 @@ class PhoneBook:
     way its user wrote down.
     """
 
-    def __init__(self, pronouncer: Pronouncer, phrases: Iterable[Entry] = (), ways_a_word: int = 3) -> None:
-        """Prepare for one phrase list, asking for `ways_a_word` pronunciations of each word."""
-        self._pronouncer = pronouncer
-        self._ways_a_word = ways_a_word
-        self._said = lru_cache(REMEMBERED_WORDS)(self._ask)
+    def __init__(self, pronouncer: Pronouncer | WordWays, phrases: Iterable[Entry] = ()) -> None:
+        """Prepare for one phrase list; `WordWays` remember what the words of earlier ones sound like."""
+        words = pronouncer if isinstance(pronouncer, WordWays) else WordWays(pronouncer)
+        self._said = words.ask
         self._listed = {text_of(entry): entry for entry in phrases}
         self._known = lru_cache(REMEMBERED_WORDS)(self._collect)
 
@@ -86,15 +104,6 @@ class PhoneBook:
             longer = [(nats + more, way + rest) for nats, way in found for more, rest in ways]
             found = sorted(longer, key=lambda one: -one[0])[:MOST_WAYS_OF_A_TEXT]
         return tuple(dict.fromkeys(way for _, way in found if way))
-
-    def _ask(self, word: str) -> tuple[tuple[float, Way], ...]:
-        try:
-            spoken = self._pronouncer.pronounce(word, self._ways_a_word)
-        except ValueError:  # a lone apostrophe, say: the alignment names the word that has no pronunciation
-            return ()
-        return tuple(
-            (math.log(max(one.probability, 1e-9)), classes(one.phones)) for one in spoken if one.phones
-        )
 
 
 def text_of(entry: Entry) -> str:
