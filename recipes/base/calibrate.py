@@ -25,9 +25,11 @@ def labelled_words(heard: Heard, decoder: Decoder) -> Labelled:
     right: list[bool] = []
     for utterance, log_probs in zip(heard.utterances, heard.log_probs, strict=True):
         words = decoder.decode(log_probs)
-        pairs = align(utterance.text.split(), [word.text for word in words])
+        said, texts = utterance.text.split(), [word.text for word in words]
         confidences += [word.confidence for word in words]
-        right += [ref == hyp for ref, hyp in pairs if hyp is not None]
+        right += [
+            ref is not None and said[ref] == texts[hyp] for ref, hyp in align(said, texts) if hyp is not None
+        ]
     return confidences, right
 
 
