@@ -97,10 +97,11 @@ class ClassModel:
 
         weight * (ln P(class | h) + offset + contrast * ln(member's weight))  less  weight * ln P(its words),
 
-    the latter with the penalty on unknown words, but never more than `most_among` allows and never less than
-    0: a word that the model knows keeps the better of its two scores. The class is paid once, however many
-    words the member has. One of several words is paid in advance while it goes on, and refunded when it breaks.
-    The context goes on with the words themselves; a word that only the class knows is the class word to it.
+    the latter with the penalty on unknown words, but never more than `most_among` allows and never less
+    than 0: a word that the model knows keeps the better of its two scores. The class is paid once,
+    however many words the member has. One of several words is paid in advance while it goes on, and
+    refunded when it breaks. The context goes on with the words themselves; a word that only the class
+    knows is the class word to it.
 
     Source: section "unigram boosting" of Dingliwal et al. 2022, arXiv 2210.09510, for the idea of an OOV
     class in a fixed model; classes of words are those of Brown et al. 1992, section 3. The formula is ours.
