@@ -12,7 +12,7 @@ import argparse
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
 from asr.percepnet.training.trainer import FLOAT_FILE
 from recipes.denoiser.peers import Denoise, in_time, installed_peers
-from recipes.denoiser.sounds import Dnsmos, Pair, Samples, mixed_pairs, recorded_pairs, scores
+from recipes.denoiser.sounds import Dnsmos, Pair, Samples, mixed_pairs, nearness, recorded_pairs
 from recipes.denoiser.tables import format_table, means
 from recipes.denoiser.whole import heard_with
 
@@ -88,9 +88,16 @@ class Scores:
     def of(self, condition: str, pair: Pair, system: tuple[str, str, Denoise]) -> dict[str, float]:
         """Scores of one system on one pair."""
         name, weights, denoise = system
-        key = (condition, pair.name, name, weights, self.mos is not None)
+        key = (condition, pair.name, name, weights)
+        found = self._kept((*key, "near"), lambda: nearness(pair.clean, denoise(pair.noisy)))
+        if self.mos is None:
+            return found
+        mos = self.mos
+        return found | self._kept((*key, "mos"), lambda: mos(denoise(pair.noisy)))
+
+    def _kept(self, key: tuple[str, ...], make: Callable[[], dict[str, float]]) -> dict[str, float]:
         if key not in self._rows:
-            self._rows[key] = scores(pair.clean, denoise(pair.noisy), self.mos)
+            self._rows[key] = make()
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps({"key": key, "scores": self._rows[key]}) + "\n")

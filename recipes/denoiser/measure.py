@@ -26,7 +26,7 @@ from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal, make_targets
 from recipes.denoiser import peers
 from recipes.denoiser.periods import combed_at
-from recipes.denoiser.sounds import Pair, Samples, mixed_pairs, scores
+from recipes.denoiser.sounds import Pair, Samples, mixed_pairs, nearness
 from recipes.denoiser.tables import Table, format_table, means
 from recipes.denoiser.whole import heard_with
 
@@ -65,7 +65,7 @@ def climb(pairs: Iterable[Pair], audio: Path | None) -> Table:
     rows: dict[str, list[dict[str, float]]] = {}
     for pair in pairs:
         for name, heard in ladder(pair).items():
-            rows.setdefault(name, []).append(scores(pair.clean, heard))
+            rows.setdefault(name, []).append(nearness(pair.clean, heard))
             if audio is not None:
                 audio.mkdir(parents=True, exist_ok=True)
                 file = audio / f"{pair.name}, {name}.flac"

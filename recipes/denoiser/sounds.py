@@ -85,17 +85,16 @@ def si_sdr(clean: Samples, heard: Samples) -> float:
     return float(10 * np.log10((wanted @ wanted) / max(float(rest @ rest), 1e-20)))
 
 
-def scores(clean: Samples, heard: Samples, mos: Dnsmos | None = None) -> dict[str, float]:
-    """PESQ-WB, STOI, SI-SDR and DNSMOS of 16 kHz speech. Needs the packages `pesq` and `pystoi`."""
+def nearness(clean: Samples, heard: Samples) -> dict[str, float]:
+    """PESQ-WB, STOI and SI-SDR of 16 kHz speech. Needs the packages `pesq` and `pystoi`."""
     from pesq import pesq
     from pystoi import stoi
 
-    found = {
+    return {
         "PESQ-WB": float(pesq(16_000, clean, heard, "wb")),
         "STOI": float(stoi(clean, heard, 16_000)),
         "SI-SDR": si_sdr(clean, heard),
     }
-    return found if mos is None else found | mos(heard)
 
 
 class Dnsmos:
@@ -116,9 +115,9 @@ class Dnsmos:
         self._session = onnxruntime.InferenceSession(str(file), settings)
 
     def __call__(self, samples: Samples) -> dict[str, float]:
-        """Mean over windows a second apart; what is shorter than a window is repeated."""
+        """Mean over windows a second apart; what is shorter than a window is repeated to fill one."""
         window = int(MOS_WINDOW_S * 16_000)
-        heard = np.clip(np.tile(samples, -(-window // len(samples))), -1, 1)
+        heard = np.clip(np.resize(samples, max(window, len(samples))), -1, 1)
         begins = range(0, len(heard) - window + 1, 16_000)
         answers = [self._session.run(None, {"input_1": heard[None, b : b + window]})[0][0] for b in begins]
         means = np.mean(

@@ -44,11 +44,11 @@ def test_gains_of_one_give_back_the_recording():
 def test_what_was_scored_is_kept_and_other_weights_are_scored_anew(tmp_path, monkeypatch):
     asked = []
 
-    def told(clean, heard, mos):
+    def told(clean, heard):
         asked.append(float(heard[0]))
         return {"PESQ-WB": float(heard[0])}
 
-    monkeypatch.setattr(compare, "scores", told)
+    monkeypatch.setattr(compare, "nearness", told)
     pair = Pair("one", noise(10), noise(10))
     for weights in ("a", "a", "b"):
         kept = Scores(tmp_path / "kept.jsonl", None)
@@ -56,10 +56,16 @@ def test_what_was_scored_is_kept_and_other_weights_are_scored_anew(tmp_path, mon
             system = (f"times {value:g}", weights, lambda samples, value=value: 0 * samples + value)
             assert kept.of("quiet", pair, system) == {"PESQ-WB": value}
     assert asked == [1.0, 2.0, 1.0, 2.0]
+    opinions = Scores(tmp_path / "kept.jsonl", lambda heard: {"opinion": 4.0 * len(heard) / 10})
+    assert opinions.of("quiet", pair, ("times 1", "a", lambda samples: samples)) == {
+        "PESQ-WB": 1.0,
+        "opinion": 4.0,
+    }
+    assert len(asked) == 4
 
 
 def test_gains_over_the_noisy_signal_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "scores", lambda *signals: {"PESQ-WB": float(signals[1][0])})
+    monkeypatch.setattr(compare, "nearness", lambda *signals: {"PESQ-WB": float(signals[1][0])})
     pairs = [Pair(str(n), noise(5), np.full(5, n, np.float32)) for n in range(3)]
     systems = {"noisy": ("", lambda samples: samples), "better": ("", lambda samples: samples + 2)}
     table = compare.compare("here", pairs, systems, Scores(tmp_path / "kept.jsonl", None))
