@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from asr.model import CTCHead
-from biasing.adapter import Attended, ContextualAdapter, EncodedPhrases
+from biasing.adapter import Attended, ContextualAdapter, EncodedPhrases, Heard
 from biasing.attention import AttentionPart
 from biasing.options import AdapterOptions
 from biasing.phrases import Entry
@@ -32,6 +32,21 @@ class Adapted:
     attention: AttentionPart | None = None
 
 
+@dataclass(frozen=True)
+class Sound:
+    """What the base hears in one utterance.
+
+    Attributes:
+        log_probs: (T, V) of the sub-words.
+        phone_log_probs: (T, 40) of the phones.
+        states: (layers, T, D).
+    """
+
+    log_probs: Float32
+    phone_log_probs: Float32
+    states: Float32
+
+
 class EncoderBias:
     """A model's adapter and its head. Safe to share between threads."""
 
@@ -49,33 +64,31 @@ class EncoderBias:
         """
         spellings, weights, places = [], [], []
         for place, entry in enumerate(entries):
-            weight = 1.0 if entry.boost is None else entry.boost / budget
+            weight = 1.0 if entry.boost is None else entry.boost / (budget or entry.boost or 1.0)
             for spelling in entry.spellings if weight > 0 else ():
                 spellings.append(tuple(tokens(spelling)))
                 weights.append(math.log(weight))
                 places.append(place)
         encoded = self._adapter.encode(spellings, weights)
-        owner = torch.tensor(places, dtype=torch.int64)[encoded.owner]
-        return replace(encoded, owner=owner, count=len(entries))
+        return replace(encoded, owner=torch.tensor(places, dtype=torch.int64), count=len(entries))
 
     @torch.inference_mode()
-    def __call__(
-        self, log_probs: Float32, states: Float32, phrases: EncodedPhrases, options: AdapterOptions
-    ) -> Adapted:
-        """Log-probs `(T, V)` of one utterance anew, from the states `(layers, T, D)` that gave them.
+    def __call__(self, sound: Sound, phrases: EncodedPhrases, options: AdapterOptions) -> Adapted:
+        """The log-probs of one utterance anew.
 
         Long lists are cut down to the phrases that are nearest to some frame. Where no frame looks at any
         phrase, the log-probs stay as they are, bit for bit.
         """
-        layers = [torch.from_numpy(one)[None] for one in states]
-        questions = self._adapter.questions(layers, torch.tensor([len(log_probs)]))
-        if phrases.count > options.longest:
-            phrases = phrases.only(self._adapter.nearest(questions[0], phrases, options.kept))
+        layers = [torch.from_numpy(one)[None] for one in sound.states]
+        both = (torch.from_numpy(one)[None] for one in (sound.log_probs, sound.phone_log_probs))
+        questions = self._adapter.questions(Heard(layers, *both, torch.tensor([len(sound.log_probs)])))
+        if len(phrases.owner) > options.longest:
+            phrases = phrases.only(self._adapter.nearest(questions, phrases, options.kept))
         found = self._adapter(questions, phrases)
         no_bias = found.no_bias[0].numpy()
         attention = self._attention(found, phrases, no_bias)
         if float((1.0 - no_bias).max(initial=0.0)) < options.threshold:
-            return Adapted(log_probs, attention)
+            return Adapted(sound.log_probs, attention)
         adapted = self._head(layers[-1] + options.strength * found.bias)[0].numpy()
         return Adapted(adapted, attention)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asr.align import TimedWord
 from asr.decoding import Decoder
-from asr.encoder_bias import Adapted
+from asr.encoder_bias import Adapted, Sound
 from asr.evidence import Reading, evidence
 from asr.prepared import PreparedPhrases
 from asr.search import Hypothesis
@@ -110,7 +110,7 @@ class PhraseDecoder:
             phone_log_probs: (T, 40) of the phones.
             states: (layers, T, D) that the adapter reads, where the model has one.
         """
-        adapted = self._adapted(log_probs, states)
+        adapted = self._adapted(log_probs, phone_log_probs, states)
         readings = self._biased.readings(adapted.log_probs, self._graph)
         alike = self._alike and adapted.log_probs is log_probs
         unbiased = readings[0] if alike else self._plain.readings(log_probs)[0]
@@ -138,12 +138,12 @@ class PhraseDecoder:
             events += looked_up
         return Heard(self._shown(items), tuple(events), plain.words, adapted.attention)
 
-    def _adapted(self, log_probs: LogProbs, states: LogProbs | None) -> Adapted:
+    def _adapted(self, log_probs: LogProbs, phone_log_probs: LogProbs, states: LogProbs | None) -> Adapted:
         """The log-probs as the encoder gives them with the list, and where it looked."""
         tools, encoded = self.prepared.tools, self.prepared.encoded
         if encoded is None or states is None or tools.encoder is None:
             return Adapted(log_probs)
-        return tools.encoder(log_probs, states, encoded, self._bias.encoder)
+        return tools.encoder(Sound(log_probs, phone_log_probs, states), encoded, self._bias.encoder)
 
     def _discouraged(self, plain: Reading) -> list[Found]:
         """The phrases of negative boost that are heard without the list."""

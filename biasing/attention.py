@@ -104,7 +104,7 @@ class Attention:
         seconds = sum(len(part.shares) * part.frame_seconds for part in self.parts)
         longest = max(map(len, names)) / 8
         width = min(max(INCHES_A_SECOND * seconds, 6.0), 60.0) + 2.0 + longest
-        figure = Figure(figsize=(width, INCHES_A_ROW * len(names) + 1.6), layout="constrained")
+        figure = Figure(figsize=(width, INCHES_A_ROW * len(names) + 2.8), layout="constrained")
         axes = figure.subplots()
         self._draw(axes, names)
         figure.colorbar(axes.images[0], ax=axes, label="share of the frame", pad=0.01)

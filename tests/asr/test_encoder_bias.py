@@ -10,7 +10,7 @@ from samples import RATE, lines, tones, words, write_wav
 from test_cli import onoma, refused
 
 from asr.adapter_files import ADAPTER_CONFIG_FILE, base_digest, load_adapter, save_adapter
-from asr.encoder_bias import Adapted
+from asr.encoder_bias import Adapted, Sound
 from asr.evaluation.techniques import TechniqueError, default_techniques, make_techniques
 from asr.model import WEIGHTS_FILE, load_model
 from asr.phrase_decoder import PhraseDecoder
@@ -62,7 +62,8 @@ def applied(recognizer, sound, phrases, options):
     acoustics = recognizer.acoustics([sound[0]])[0]
     tokens = recognizer.tokenizer.encode
     encoded = recognizer.encoder_bias.encode(tuple(make_phrases(phrases)), tokens, 8.0)
-    return recognizer.encoder_bias(acoustics.log_probs, acoustics.states, encoded, options), acoustics
+    sound = Sound(acoustics.log_probs, acoustics.phone_log_probs, acoustics.states)
+    return recognizer.encoder_bias(sound, encoded, options), acoustics
 
 
 def test_without_a_list_the_adapter_is_not_heard(recognizer, plain, sound):
@@ -116,6 +117,25 @@ def test_a_long_list_is_cut_down_to_the_phrases_that_matter(recognizer, sound):
     assert best in cut.attention.entries
 
 
+def test_two_thousand_phrases_take_no_more_memory_a_frame_than_five_hundred(recognizer, sound, monkeypatch):
+    adapter, sizes = recognizer.encoder_bias._adapter, []
+    compare = adapter._logits
+
+    def remember(questions, phrases):
+        found = compare(questions, phrases)
+        sizes.append(found.numel() / found.shape[1])
+        return found
+
+    monkeypatch.setattr(adapter, "_logits", remember)
+    many = sorted({one + two for one, two in zip(words(6000, 1), words(6000, 2), strict=True)})
+    applied(recognizer, sound, many[:500], AdapterOptions())
+    most = max(sizes)
+    assert len(many) > 2000
+    found, _ = applied(recognizer, sound, many[:2000], AdapterOptions())
+    assert max(sizes) < 1.3 * most
+    assert len(found.attention.entries) <= AdapterOptions().kept
+
+
 def test_the_order_of_a_list_does_not_matter(recognizer, sound):
     one = recognizer.transcribe(sound, PHRASES, bias=LOUD)
     assert recognizer.transcribe(sound, PHRASES[::-1], bias=LOUD) == one
@@ -141,9 +161,10 @@ class Forced:
     def encode(self, *given):
         return given
 
-    def __call__(self, log_probs, *_):
-        forced = np.full((len(log_probs), self._vocab), 1e-6 / self._vocab)
-        path = [*self._path, *[0] * len(log_probs)][: len(log_probs)]
+    def __call__(self, sound, *_):
+        frames = len(sound.log_probs)
+        forced = np.full((frames, self._vocab), 1e-6 / self._vocab)
+        path = [*self._path, *[0] * frames][:frames]
         forced[np.arange(len(path)), path] = 1.0
         return Adapted(np.log(forced / forced.sum(1, keepdims=True)).astype(np.float32))
 

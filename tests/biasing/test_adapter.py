@@ -1,21 +1,25 @@
 """The adapter: it equals its formula, does nothing where it should, and no order or padding matters to it."""
 
 import math
+import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 from biasing import adapter as adapter_module
-from biasing.adapter import AdapterConfig, AdapterError, ContextualAdapter
+from biasing.adapter import AdapterConfig, AdapterError, ContextualAdapter, Heard
+from biasing.adapter_parts import FAINTEST
 
-VOCAB, STATES, LAYERS = 30, 16, 3
+VOCAB, STATES, LAYERS, PHONES = 30, 16, 3, 7
 LISTS = [[3, 4], [5], [6, 7, 8, 9], [3, 4, 5], [10, 3]]
 
 
 def made(seed=0, started=False, **changes):
     """An adapter of random weights, or one as it starts."""
     torch.manual_seed(seed)
-    config = AdapterConfig(state_dim=STATES, layers=LAYERS, dim=12, hidden=6, context=5, **changes)
+    shape = {"phones": PHONES, "dim": 12, "hidden": 6, "context": 5, "window": 7} | changes
+    config = AdapterConfig(state_dim=STATES, layers=LAYERS, **shape)
     adapter = ContextualAdapter(config, torch.randn(VOCAB, STATES)).eval().requires_grad_(False)
     if not started:
         for weight in adapter.parameters():
@@ -24,16 +28,23 @@ def made(seed=0, started=False, **changes):
 
 
 def heard(batch=2, frames=11, seed=1):
-    """States of all layers."""
+    """Random states and log-probs."""
     torch.manual_seed(seed)
-    return [torch.randn(batch, frames, STATES) for _ in range(LAYERS)]
+    states = [torch.randn(batch, frames, STATES) for _ in range(LAYERS)]
+    both = ((2 * torch.randn(batch, frames, classes)).log_softmax(-1) for classes in (VOCAB, PHONES))
+    return Heard(states, *both, torch.full((batch,), frames))
 
 
-def look(adapter, states, phrases, lengths=None, allowed=None, log_weights=None):
+def some(heard, rows, frames=11):
+    """Some utterances, cut off."""
+    cut = [x[rows, :frames] for x in (*heard.states, heard.log_probs, heard.phones)]
+    return Heard(cut[:-2], *cut[-2:], torch.full((len(cut[0]),), frames))
+
+
+def look(adapter, sound, phrases, allowed=None, log_weights=None):
     """What is added to the states, and the attention by phrase."""
-    lengths = torch.full((len(states[0]),), states[0].shape[1]) if lengths is None else lengths
     encoded = adapter.encode(phrases, log_weights)
-    found = adapter(adapter.questions(states, lengths), encoded, allowed)
+    found = adapter(adapter.questions(sound), encoded, allowed)
     return found.bias, found.by_phrase(encoded), found.no_bias
 
 
@@ -41,23 +52,37 @@ def close(one, other):
     torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
 
 
+def loudest(said, frame, reach):
+    """Of each sub-word the largest value at most `reach` frames away."""
+    return said[max(frame - reach, 0) : frame + reach + 1].amax(0)
+
+
 @pytest.mark.parametrize("positions", [True, False])
 def test_attention_equals_a_softmax_written_out(positions):
     adapter, weights = made(positions=positions), [0.0, -1.0, 0.5, 0.0, 2.0]
-    states = heard(1)
-    bias, by_phrase, no_bias = look(adapter, states, LISTS, log_weights=weights)
-    questions = adapter.questions(states, torch.tensor([11]))[0]
+    sound = heard(1)
+    bias, by_phrase, no_bias = look(adapter, sound, LISTS, log_weights=weights)
     encoded = adapter.encode(LISTS)
+    questions = adapter.questions(sound).asked[0]
+    sounding = questions @ adapter.encoder.direct(adapter.embedding).T / math.sqrt(12)
+    said = (sound.log_probs[0] + sounding).log_softmax(-1).clamp(min=FAINTEST)
+    mean, each, due = adapter.evidence.tolist()
+    rows = [(n, t) for n, tokens in enumerate(LISTS) for t in tokens] if positions else list(enumerate(LISTS))
     for frame, question in enumerate(questions):
-        scores = [float(question @ key) / math.sqrt(12) for key in encoded.keys]
-        scores = [score + weights[owner] for score, owner in zip(scores, encoded.owner.tolist(), strict=True)]
+        around, now = loudest(said, frame, 3), loudest(said, frame, 1)
+        scores = []
+        for key, (n, token) in zip(encoded.keys, rows, strict=True):
+            evidence = (mean / len(LISTS[n]) + each) * float(around[LISTS[n]].sum())
+            due_now = due * float(now[token]) if positions else 0.0
+            scores.append(float(question @ key) / math.sqrt(12) + weights[n] + evidence + due_now)
         nothing = math.exp(float(adapter.no_bias_key(question)))
         total = nothing + sum(map(math.exp, scores))
-        added = sum(math.exp(s) / total * v for s, v in zip(scores, encoded.values, strict=True))
-        close(bias[0, frame], added)
+        shares = [math.exp(score) / total for score in scores]
+        close(bias[0, frame], sum(share * value for share, value in zip(shares, encoded.values, strict=True)))
         close(no_bias[0, frame], torch.tensor(nothing / total))
-    close(by_phrase.sum(-1) + no_bias, torch.ones(1, 11))
-    assert len(encoded.owner) == (sum(map(len, LISTS)) if positions else len(LISTS))
+        for n, share in enumerate(by_phrase[0, frame].tolist()):
+            own = sum(one for one, (owner, _) in zip(shares, rows, strict=True) if owner == n)
+            assert share == pytest.approx(own, abs=2e-5)
 
 
 def test_it_starts_as_one_that_changes_nothing():
@@ -67,10 +92,10 @@ def test_it_starts_as_one_that_changes_nothing():
 
 @pytest.mark.parametrize("phrases", [[], LISTS])
 def test_an_empty_list_and_one_of_which_nothing_is_allowed_add_exactly_nothing(phrases):
-    states = heard()
-    bias, _, no_bias = look(made(), states, phrases, allowed=torch.zeros(2, len(phrases), dtype=torch.bool))
+    sound, nothing = heard(), torch.zeros(2, len(phrases), dtype=torch.bool)
+    bias, _, no_bias = look(made(), sound, phrases, nothing)
     assert bool((bias == 0).all())
-    assert torch.equal(states[-1] + bias, states[-1])
+    assert torch.equal(sound.states[-1] + bias, sound.states[-1])
     assert bool((no_bias == 1).all())
 
 
@@ -85,64 +110,76 @@ def test_the_order_of_the_list_does_not_matter(positions):
 
 
 def test_padding_a_batch_changes_nothing():
-    adapter, states = made(), heard(2, 11)
-    both = look(adapter, states, LISTS, torch.tensor([11, 7]))
-    alone = look(adapter, [x[1:, :7] for x in states], LISTS, torch.tensor([7]))
+    adapter, sound = made(), heard(2, 11)
+    both = look(adapter, replace(sound, lengths=torch.tensor([11, 7])), LISTS)
+    alone = look(adapter, some(sound, [1], 7), LISTS)
     for padded, plain in zip(both, alone, strict=True):
         close(padded[1:, :7], plain)
 
 
 def test_padding_a_list_changes_nothing():
-    adapter, states = made(), heard(2)
-    bias, by_phrase, _ = look(adapter, states, LISTS)
+    adapter, sound = made(), heard(2)
+    bias, by_phrase, _ = look(adapter, sound, LISTS)
     known = torch.tensor([[True] * len(LISTS) + [False] * 2] * 2)
-    longer = look(adapter, states, [*LISTS, [1, 2, 3, 4, 5, 6, 7, 8], [2]], allowed=known)
+    longer = look(adapter, sound, [*LISTS, [1, 2, 3, 4, 5, 6, 7, 8], [2]], known)
     close(longer[0], bias)
     close(longer[1][..., : len(LISTS)], by_phrase)
     assert bool((longer[1][..., len(LISTS) :] == 0).all())
 
 
 def test_every_utterance_of_a_batch_may_have_a_list_of_its_own():
-    adapter, states, lists = made(), heard(3), [[0, 2], [], [1, 3, 4]]
+    adapter, sound, lists = made(), heard(3), [[0, 2], [], [1, 3, 4]]
     allowed = torch.zeros(3, len(LISTS), dtype=torch.bool)
     for row, own in enumerate(lists):
         allowed[row, own] = True
-    together = look(adapter, states, LISTS, allowed=allowed)[0]
+    together = look(adapter, sound, LISTS, allowed)[0]
     for row, own in enumerate(lists):
-        alone = look(adapter, [x[row : row + 1] for x in states], [LISTS[n] for n in own])[0]
+        alone = look(adapter, some(sound, [row]), [LISTS[n] for n in own])[0]
         close(together[row : row + 1], alone)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 4096])
+@pytest.mark.parametrize("at_once", [1, 3, 512])
 def test_the_nearest_phrases_are_those_of_the_largest_logits(at_once, monkeypatch):
-    monkeypatch.setattr(adapter_module, "POSITIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(adapter_module, "PHRASES_AT_ONCE", at_once)
     adapter = made()
-    questions, encoded = adapter.questions(heard(1), torch.tensor([11]))[0], adapter.encode(LISTS)
-    logits = questions @ encoded.keys.T
-    best = [float(logits[:, encoded.owner == n].max()) for n in range(len(LISTS))]
+    questions, encoded = adapter.questions(heard(1)), adapter.encode(LISTS)
+    found = adapter(questions, encoded)
+    nothing = adapter.no_bias_key(questions.asked) - found.log_attention[..., :1]
+    logits = (found.log_attention[..., 1:] + nothing)[0]
+    best = [float(logits[:, encoded.place == n].max()) for n in range(len(LISTS))]
     for count in (1, 3, 5, 9):
         wanted = sorted(sorted(range(len(LISTS)), key=lambda n: -best[n])[:count])
-        found = adapter.nearest(questions, encoded, count)
-        assert found.tolist() == wanted
-        kept = encoded.only(found)
-        assert sorted(set(kept.owner.tolist())) == wanted
-        assert kept.count == encoded.count
+        places = adapter.nearest(questions, encoded, count)
+        assert places.tolist() == wanted
+        few, alone = adapter(questions, encoded.only(places)), adapter.encode([LISTS[n] for n in wanted])
+        close(few.bias, adapter(questions, alone).bias)
+        assert few.by_phrase(encoded.only(places)).shape == found.by_phrase(encoded).shape
 
 
-def test_a_frame_that_emits_a_sub_word_looks_for_it_from_the_start():
-    adapter = made(started=True)
-    states = [torch.zeros(1, VOCAB - 1, STATES) for _ in range(LAYERS - 1)]
-    last = adapter.embedding[None, 1:].clone()
-    phrases = [[token] for token in range(1, VOCAB)]
-    _, by_phrase, _ = look(adapter, [*states, last], phrases)
-    assert (by_phrase[0].argmax(-1) == torch.arange(VOCAB - 1)).float().mean() > 0.5
+def test_a_phrase_that_is_heard_is_looked_at_from_the_start():
+    adapter, frames = made(started=True), 3 * VOCAB
+    rng = random.Random(4)
+    phrases = [rng.sample(range(1, VOCAB), 3) for _ in range(40)]
+    sound, right = heard(1, frames), 0
+    for phrase in phrases:
+        likely = torch.full((frames, VOCAB), -9.0)
+        likely[:, 0] = 0.0
+        likely[[10, 12, 14], phrase] = 5.0
+        _, by_phrase, no_bias = look(adapter, replace(sound, log_probs=likely.log_softmax(-1)[None]), phrases)
+        right += sum(phrases[int(by_phrase[0, frame].argmax())] == phrase for frame in (10, 12, 14))
+        assert float(no_bias[0, 40:].mean()) > 0.9
+    assert right / (3 * len(phrases)) > 0.9
 
 
-def test_the_last_layer_may_be_left_out_of_the_question():
-    adapter, states = made(last=False), heard()
-    other = [*states[:-1], states[-1] + 1.0]
-    lengths = torch.tensor([11, 11])
-    assert torch.equal(adapter.questions(states, lengths), adapter.questions(other, lengths))
+def test_what_is_left_out_of_the_question_has_no_say():
+    sound = heard()
+    louder = replace(sound, states=[*sound.states[:-1], sound.states[-1] + torch.randn(STATES)])
+    muffled = replace(sound, phones=sound.phones.roll(1, -1))
+    for changes, other in (({"last": False}, louder), ({"phones": 0}, muffled)):
+        asked = [made(**changes).questions(one).asked for one in (sound, other)]
+        assert torch.equal(*asked)
+        asked = [made().questions(one).asked for one in (sound, other)]
+        assert not torch.equal(*asked)
 
 
 @pytest.mark.parametrize("phrases", [[[]], [[1], []], [[0]], [[VOCAB]], [[-1]]])
@@ -151,7 +188,7 @@ def test_phrases_that_no_head_can_emit_are_refused(phrases):
         made().encode(phrases)
 
 
-@pytest.mark.parametrize("wrong", [{"context": 4}, {"dim": 0}, {"layers": 1, "last": False}])
+@pytest.mark.parametrize("wrong", [{"context": 4}, {"window": 2}, {"dim": 0}, {"layers": 1, "last": False}])
 def test_impossible_shapes_are_refused(wrong):
     with pytest.raises(AdapterError):
         AdapterConfig(**wrong)

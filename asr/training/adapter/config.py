@@ -32,13 +32,13 @@ class ListsConfig:
     """Share of utterances in which no phrase of their list is spoken."""
     dropped: float = 0.1
     """Share of rare words that their utterance's list lacks."""
-    spans: float = 0.7
-    """Share of the other utterances with a phrase of one to `longest_span` words of any kind."""
+    spans: int = 2
+    """Phrases of one to `longest_span` words of any kind, in each of the other utterances."""
     longest_span: int = 3
     """Words in such a phrase."""
     smallest: int = 10
     """Phrases in the smallest lists."""
-    largest: tuple[int, ...] = (10, 50, 200, 500)
+    largest: tuple[int, ...] = (50, 100, 200, 500)
     """Phrases in the largest lists, in equal parts of the run."""
     hard: int = 2
     """Phrases that sound like each spoken one, in the last third of the run."""
@@ -64,7 +64,7 @@ class AdapterLossConfig:
     """Frames of a phrase look at it, all others at the no-bias entry."""
     pieces: float = 0.5
     """Frames of a sub-word look at it, where the adapter looks at sub-words."""
-    phrases: float = 0.3
+    phrases: float = 0.1
     """CTC of the phrases alone, from what is added to the states alone."""
 
 

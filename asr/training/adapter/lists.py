@@ -149,7 +149,7 @@ class ListMaker:
         """Phrases of the transcript that do not overlap: perhaps some words in a row, and rare words."""
         words = self.words(example)
         chosen: list[Spoken] = []
-        if words and rng.random() < self.config.spans:
+        for _ in range(self.config.spans if words else 0):
             length = rng.randint(1, min(self.config.longest_span, len(words)))
             first = rng.randrange(len(words) - length + 1)
             part = words[first : first + length]

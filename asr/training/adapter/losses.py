@@ -19,6 +19,8 @@ from biasing.lattice import best_path, one_way
 
 NOTHING, UNKNOWN = -1, -2
 """Frames that should look at no phrase, and frames of which nothing is asked."""
+FIRST_BLANK = 8.0
+"""Logit of the blank that training begins with, where phrases are read alone: most frames have none."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,18 @@ def make_targets(
 class PhraseHead(nn.Module):
     """Reads the phrases' sub-words from what is added to the states; left behind after training."""
 
-    def __init__(self, state_dim: int, vocab_size: int) -> None:
+    def __init__(self, head: Tensor) -> None:
+        """Begin with the `(V, D)` weights of the frozen head, and with blanks where nothing is added."""
         super().__init__()
-        self.norm = nn.LayerNorm(state_dim)
-        self.linear = nn.Linear(state_dim, vocab_size)
+        self.linear = nn.Linear(head.shape[1], head.shape[0])
+        with torch.no_grad():
+            self.linear.weight.copy_(head)
+            self.linear.bias.zero_()
+            self.linear.bias[0] = FIRST_BLANK
 
     def forward(self, bias: Tensor) -> Tensor:
         """`(B, T, D)` to log-probabilities `(B, T, V)`."""
-        found: Tensor = self.linear(self.norm(bias)).log_softmax(-1)
+        found: Tensor = self.linear(bias).log_softmax(-1)
         return found
 
 
@@ -137,10 +143,10 @@ def attention_losses(attended: Attended, phrases: EncodedPhrases, targets: Targe
     if not some.any():
         return none, zero
     rows, place = log_attention[some][:, 1:], targets.phrase[some]
-    inside = phrases.owner[None] == place[:, None]
+    inside = phrases.place[None] == place[:, None]
     looked = -rows.masked_fill(~inside, -torch.inf).logsumexp(1).mean()
     at = targets.piece[some]
-    if len(phrases.owner) == phrases.count or not (at >= 0).any():
+    if len(phrases.place) == phrases.count or not (at >= 0).any():
         return none + looked, zero
-    first = torch.searchsorted(phrases.owner, torch.arange(phrases.count))
+    first = torch.searchsorted(phrases.place, torch.arange(phrases.count))
     return none + looked, F.nll_loss(rows[at >= 0], (first[place] + at)[at >= 0])

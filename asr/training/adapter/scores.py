@@ -16,7 +16,7 @@ from asr.training.cache import AudioCache
 from asr.training.data import Example, collate
 from asr.training.evaluate import collapse
 from asr.training.feature_cache import FeatureCache
-from biasing.adapter import ContextualAdapter
+from biasing.adapter import ContextualAdapter, Heard
 from biasing.lists import BiasingList, draw_lists, rare_words
 from biasing.metrics import evaluate
 
@@ -44,12 +44,11 @@ class AdapterScores:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Utterance:
     """One utterance of dev as the base hears it, with its list."""
 
     example: Example
-    states: tuple[Tensor, ...]
-    log_probs: Tensor
+    heard: Heard
     lists: StepLists
 
 
@@ -70,7 +69,7 @@ class AdapterDev:
         lists = dev_lists(chosen, maker.pool, maker.common, maker.config.dev_size)
         self._lists = lists
         self._heard = [
-            _Heard(example, *heard, _as_step(example, lists[str(number)], maker))
+            _Utterance(example, heard, _as_step(example, lists[str(number)], maker))
             for number, (example, heard) in enumerate(zip(chosen, _hear(model, chosen, inputs), strict=True))
         ]
 
@@ -80,23 +79,21 @@ class AdapterDev:
         with_lists, absent = {}, {}
         on_phrase, on_nothing = [torch.zeros(0)], [torch.zeros(0)]
         for number, one in enumerate(self._heard):
+            heard, said = one.heard, one.heard.log_probs[0]
             if adapter is None:
-                with_lists[str(number)] = absent[str(number)] = self._text(one.log_probs)
+                with_lists[str(number)] = absent[str(number)] = self._text(said)
                 continue
-            length = torch.tensor([len(one.log_probs)])
-            questions = adapter.questions(one.states, length)
-            phrases = adapter.encode(one.lists.phrases)
+            questions, phrases = adapter.questions(heard), adapter.encode(one.lists.phrases)
             given = adapter(questions, phrases)
-            with_lists[str(number)] = self._text(self._model.head(one.states[-1] + given.bias)[0])
+            with_lists[str(number)] = self._text(self._model.head(heard.states[-1] + given.bias)[0])
             others = torch.ones(1, phrases.count, dtype=torch.bool)
             others[0, [place for _, place in one.lists.spoken[0]]] = False
             none = adapter(questions, phrases, others)
-            absent[str(number)] = self._text(self._model.head(one.states[-1] + none.bias)[0])
-            wanted = make_targets(
-                one.log_probs[None].numpy(), [len(one.log_probs)], [one.example.tokens], one.lists
-            ).phrase[0]
-            said = wanted >= 0
-            on_phrase.append(given.by_phrase(phrases)[0][said].gather(1, wanted[said][:, None])[:, 0])
+            absent[str(number)] = self._text(self._model.head(heard.states[-1] + none.bias)[0])
+            tokens = one.example.tokens
+            wanted = make_targets(said[None].numpy(), [len(said)], [tokens], one.lists).phrase[0]
+            spoken = wanted >= 0
+            on_phrase.append(given.by_phrase(phrases)[0][spoken].gather(1, wanted[spoken][:, None])[:, 0])
             on_nothing += [given.no_bias[0][wanted == NOTHING], none.no_bias[0]]
         return self._scores(with_lists, absent, (torch.cat(on_phrase), torch.cat(on_nothing)))
 
@@ -135,16 +132,15 @@ def _as_step(example: Example, given: BiasingList, maker: ListMaker) -> StepList
 
 
 @torch.inference_mode()
-def _hear(
-    model: ConformerCTC, examples: Sequence[Example], inputs: AudioCache | FeatureCache
-) -> list[tuple[tuple[Tensor, ...], Tensor]]:
-    """States `(1, T, D)` and log-probs `(T, V)` of each."""
+def _hear(model: ConformerCTC, examples: Sequence[Example], inputs: AudioCache | FeatureCache) -> list[Heard]:
+    """What the base hears in each, as batches of one."""
     heard = []
     for start in range(0, len(examples), AT_ONCE):
         some = examples[start : start + AT_ONCE]
         batch = collate(some, [inputs[one.audio] for one in some])
         output = model(batch.samples, batch.lengths)
         for row, frames in enumerate(output.lengths.tolist()):
-            states = tuple(x[row : row + 1, :frames].clone() for x in output.states)
-            heard.append((states, output.log_probs[row, :frames].clone()))
+            several = (*output.states, output.log_probs, output.phone_log_probs)
+            *states, log_probs, phones = (x[row : row + 1, :frames].clone() for x in several)
+            heard.append(Heard(states, log_probs, phones, torch.tensor([frames])))
     return heard

@@ -14,12 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from asr.adapter_files import base_digest, save_adapter
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE, find_lm
 from asr.features import SpecAugmentConfig, spec_augment
-from asr.model import CONFIG_FILE, PHONES_FILE, TOKENIZER_FILE, WEIGHTS_FILE, ConformerCTC, load_model
+from asr.model import (
+    CONFIG_FILE,
+    PHONES_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    ConformerCTC,
+    ModelOutput,
+    load_model,
+)
 from asr.progress import step_progress
 from asr.recognizer import model_folder
 from asr.training.adapter.config import AdapterTrainConfig
@@ -34,7 +42,7 @@ from asr.training.distributed import join_team
 from asr.training.loop import Batches, append_row, rewind_log
 from asr.training.optimizer import Optimizer, learning_rate
 from asr.training.run import Corpus, load_corpus, make_batches
-from biasing.adapter import ContextualAdapter
+from biasing.adapter import ContextualAdapter, Heard
 from biasing.lists import read_vocabulary
 from lm.ngram import NGram
 
@@ -124,7 +132,7 @@ class AdapterTrainer:
         encoder = model.config.encoder
         shape = config.adapter(encoder.dim, len(model.config.intermediate_layers) + 1)
         self.adapter = ContextualAdapter(shape, model.head.linear.weight)
-        self.phrase_head = PhraseHead(encoder.dim, model.config.vocab_size)
+        self.phrase_head = PhraseHead(model.head.linear.weight.detach())
         self.trained = nn.ModuleDict({"adapter": self.adapter, "phrase_head": self.phrase_head})
         self.optimizer = Optimizer(self.trained, config.optimizer)
         self.best = BestWeights(self.folder, config.run.keep_best)
@@ -200,13 +208,16 @@ class AdapterTrainer:
 
     def losses(self, batch: Batch, seed: int) -> AdapterLosses:
         """The losses of a batch; lists and masks depend on `seed` alone."""
-        states, log_probs, lengths = self._hear(batch, torch.Generator().manual_seed(seed))
+        output = self._hear(batch, torch.Generator().manual_seed(seed))
+        states, lengths = [x.float() for x in output.states], output.lengths
         done = self.progress.step / self.config.optimizer.total_steps
         said = [Said(*one) for one in zip(batch.texts, batch.tokens, strict=True)]
         lists = self.maker.lists(said, done, random.Random(seed))
-        targets = make_targets(log_probs.numpy(), lengths.tolist(), batch.tokens, lists)
+        targets = make_targets(output.log_probs.numpy(), lengths.tolist(), batch.tokens, lists)
         phrases = self.adapter.encode(lists.phrases)
-        attended = self.adapter(self.adapter.questions(states, lengths), phrases, lists.allowed)
+        heard = Heard(states, output.log_probs, output.phone_log_probs, lengths)
+        questions = self.adapter.questions(heard)
+        attended = self.adapter(questions, phrases, lists.allowed)
         adapted = self.model.head(states[-1] + attended.bias)
         return adapter_losses(
             (attended, phrases),
@@ -217,8 +228,8 @@ class AdapterTrainer:
         )
 
     @torch.no_grad()
-    def _hear(self, batch: Batch, generator: torch.Generator) -> tuple[list[Tensor], Tensor, Tensor]:
-        """States and log-probs of the frozen base, under masks, and lengths in frames."""
+    def _hear(self, batch: Batch, generator: torch.Generator) -> ModelOutput:
+        """What the frozen base hears, under masks."""
         chosen, run = self.config.augment, self.config.run
         features, lengths = self.model.features(batch.samples, batch.lengths)
         masks = SpecAugmentConfig(
@@ -231,8 +242,7 @@ class AdapterTrainer:
         features = spec_augment(features, lengths, masks, generator)
         self.hours += float(lengths.sum()) / self.model.frontend.frame_rate / 3600
         with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bf16"):
-            output = self.model.encode(features, lengths)
-        return [x.float() for x in output.states], output.log_probs, output.lengths
+            return self.model.encode(features, lengths)
 
     def _prefetched(self) -> Iterator[tuple[int, int, Batch]]:
         """Batches from the present place on, the next one being made while this one is used."""

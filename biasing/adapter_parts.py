@@ -1,0 +1,118 @@
+"""The parts of the contextual adapter that learn: its shape, the phrase encoder, and what a frame asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+FAINTEST = -8.0
+"""Log-probability below which phones, and sub-words, are all as good as not heard."""
+
+
+class AdapterError(ValueError):
+    """An adapter, or phrases for it, that cannot be used."""
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Shape of an adapter.
+
+    Attributes:
+        state_dim: width of the encoder's states.
+        layers: states that are read: those of the intermediate heads, then the last layer's.
+        last: whether the last layer's states take part in the question of a frame.
+        phones: classes of the phone head, which a question reads too; 0 leaves them out.
+        dim: width of questions and keys.
+        hidden: width of the phrase encoder's LSTM in each direction.
+        context: frames that a question sees, odd.
+        window: frames around one in which a phrase's sub-words must be heard, odd.
+        positions: whether a frame looks at every sub-word of a phrase, or at the phrase as a whole.
+    """
+
+    state_dim: int = 256
+    layers: int = 3
+    last: bool = True
+    phones: int = 40
+    dim: int = 128
+    hidden: int = 48
+    context: int = 11
+    window: int = 21
+    positions: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.state_dim, self.layers, self.dim, self.hidden) < 1:
+            raise AdapterError(f"{self}: widths are 1 or more")
+        if self.context % 2 == 0 or self.window % 2 == 0:
+            raise AdapterError(f"{self}: context and window are odd")
+        if self.layers == 1 and not self.last:
+            raise AdapterError(f"{self}: no states are left to read; set last, or give an intermediate layer")
+
+
+class PhraseEncoder(nn.Module):
+    """Sub-word embeddings through a bidirectional LSTM: a key and a value for each sub-word or phrase."""
+
+    def __init__(self, config: AdapterConfig) -> None:
+        super().__init__()
+        self.config = config
+        both = 2 * config.hidden
+        self.reduce = nn.Linear(config.state_dim, config.hidden)
+        self.lstm = nn.LSTM(config.hidden, config.hidden, batch_first=True, bidirectional=True)
+        self.phrase_norm = nn.LayerNorm(both)
+        self.phrase_key = nn.Linear(both, config.dim)
+        self.piece_key = nn.Linear(both, config.dim, bias=False)
+        self.direct = nn.Linear(config.state_dim, config.dim, bias=False)
+        self.value = nn.Linear(both, config.dim)
+        self.out = nn.Linear(config.dim, config.state_dim, bias=False)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`(P, L, D)` embeddings to keys `(M, A)` and values `(M, D)`; M = sum of lengths, or P."""
+        packed = pack_padded_sequence(self.reduce(embedded), lengths, batch_first=True, enforce_sorted=False)
+        found: tuple[PackedSequence, tuple[Tensor, Tensor]] = self.lstm(packed)
+        outputs, (hidden, _) = found
+        last = hidden.transpose(0, 1).reshape(len(lengths), -1)
+        key = self.phrase_key(self.phrase_norm(last))
+        real = torch.arange(embedded.shape[1])[None] < lengths[:, None]
+        if not self.config.positions:
+            mean = (embedded * real[..., None]).sum(1) / lengths[:, None]
+            return key + self.direct(mean), self.out(self.value(last) + self.direct(mean))
+        pieces = pad_packed_sequence(outputs, batch_first=True)[0][real]
+        owners = torch.arange(len(lengths)).repeat_interleave(lengths)
+        direct = self.direct(embedded[real])
+        return key[owners] + self.piece_key(pieces) + direct, self.out(self.value(pieces) + direct)
+
+
+class FrameQuery(nn.Module):
+    """What a frame asks: a learned weighted sum of the normalised states, and its neighbours' too."""
+
+    def __init__(self, config: AdapterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mix = nn.Parameter(torch.zeros(config.layers if config.last else config.layers - 1))
+        self.project = nn.Linear(config.state_dim, config.dim)
+        self.phones = nn.Linear(config.phones, config.dim, bias=False) if config.phones else None
+        self.around = nn.Conv1d(
+            config.dim, config.dim, config.context, padding=config.context // 2, groups=config.dim
+        )
+        self.join = nn.Linear(config.dim, config.dim)
+        nn.init.zeros_(self.join.weight)
+        nn.init.zeros_(self.join.bias)
+
+    def forward(self, states: Sequence[Tensor], phones: Tensor, mask: Tensor) -> Tensor:
+        """States `(B, T, D)`, phone log-probs `(B, T, C)` and a mask `(B, T)` to what is asked, `(B, T, A)`."""
+        shares = self.mix.softmax(0)
+        layers = states[: len(shares)]
+        mixed = sum(
+            (share * F.layer_norm(x, x.shape[-1:]) for share, x in zip(shares, layers, strict=True)),
+            start=torch.zeros(()),
+        )
+        query = self.project(mixed)
+        if self.phones is not None:
+            query = query + self.phones(1.0 - phones.clamp(min=FAINTEST) / FAINTEST)
+        around = self.around((query * mask[..., None]).transpose(1, 2)).transpose(1, 2)
+        found: Tensor = query + self.join(F.gelu(around))
+        return found
