@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asr.audio import AudioError
     from asr.decoding import DecodingOptions
+    from asr.labels import LabelsError
+    from asr.log_prob_recognizer import LogProbRecognizer, OwnModel
     from asr.model import ModelError
     from asr.recognizer import Recognizer
     from asr.result import Result, Segment, Word
 
-__all__ = ["AudioError", "DecodingOptions", "ModelError", "Recognizer", "Result", "Segment", "Word"]
+__all__ = [
+    "AudioError",
+    "DecodingOptions",
+    "LabelsError",
+    "LogProbRecognizer",
+    "ModelError",
+    "OwnModel",
+    "Recognizer",
+    "Result",
+    "Segment",
+    "Word",
+]
 
 _HOMES = {
     "AudioError": "asr.audio",
     "DecodingOptions": "asr.decoding",
+    "LabelsError": "asr.labels",
+    "LogProbRecognizer": "asr.log_prob_recognizer",
     "ModelError": "asr.model",
+    "OwnModel": "asr.log_prob_recognizer",
     "Recognizer": "asr.recognizer",
     "Result": "asr.result",
     "Segment": "asr.result",

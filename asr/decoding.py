@@ -13,7 +13,7 @@ from asr.align import TimedWord, ctc_align
 from asr.calibration import Calibration
 from asr.files import write_text_atomic
 from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from_tokens
-from asr.tokenizer import Tokenizer
+from asr.tokenizer import SubWords
 from biasing.graph import ContextGraph
 from lm.ngram import LMOptions, TokenScorer, WordModel
 
@@ -100,7 +100,7 @@ class Decoder:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: SubWords,
         frame_seconds: float,
         options: DecodingOptions,
         words: WordModel | None,

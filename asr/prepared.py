@@ -9,7 +9,7 @@ from functools import cached_property
 
 from asr.decoding import DecodingOptions
 from asr.encoder_bias import EncoderBias
-from asr.tokenizer import Tokenizer
+from asr.tokenizer import SubWords
 from biasing.adapter import EncodedPhrases
 from biasing.finder import PhraseFinder
 from biasing.g2g import VariantOptions, with_variants
@@ -41,7 +41,7 @@ class Tools:
         encoder: the adapter of the model; without one the encoder hears no list.
     """
 
-    tokenizer: Tokenizer
+    tokenizer: SubWords
     options: DecodingOptions
     bias: BiasOptions
     ngram: NGram | None

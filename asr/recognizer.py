@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,10 +18,12 @@ from asr.audio import AudioSource, stream_audio
 from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
 from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
+from asr.log_prob_recognizer import LogProbRecognizer, OwnModel
 from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
 from asr.percepnet import Denoiser
 from asr.percepnet.listening import denoised_blocks, listening_options
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
+from asr.phrase_input import Phrases, phrase_list
 from asr.prepared import PreparedPhrases, Tools
 from asr.result import Result, Segment, Word
 from asr.search import SearchOptions
@@ -30,14 +32,12 @@ from asr.tokenizer import Tokenizer
 from biasing.attention import Attention
 from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
-from biasing.phrases import Phrase, PhraseList, make_phrases, read_phrases
+from biasing.phrases import PhraseList
 from biasing.report import BiasReport, report
 from lm.ngram import NGram, WeightedNGram, WordModel
 
 Progress = Callable[[float], None]
 """Told the seconds of audio done so far."""
-Phrases = PhraseList | str | os.PathLike[str] | Iterable[str | Phrase]
-"""A phrase list, a phrase file, or its items."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 LISTS_KEPT = 16
@@ -139,6 +139,26 @@ class Recognizer:
             folder.name,
             EncoderBias(adapter, model.head, model.frame_seconds) if adapter else None,
         )
+
+    @staticmethod
+    def from_log_probs(
+        labels: Sequence[str] | Mapping[str, int],
+        blank: int | str | None = None,
+        options: DecodingOptions | None = None,
+        model: OwnModel | None = None,
+    ) -> LogProbRecognizer:
+        """A recognizer of a model that is not ours: it takes log-probs in place of audio.
+
+        Args:
+            labels: of the model's outputs in their order, or a dict of their numbers.
+            blank: number or name of the blank; None looks for a usual name such as <pad>.
+            options: how to decode.
+            model: language model and frame rate of that model.
+
+        Raises:
+            LabelsError, LanguageModelError: these cannot be used; the message says why.
+        """
+        return LogProbRecognizer(labels, blank, options, model)
 
     def transcribe(
         self,
@@ -285,15 +305,6 @@ class _Decoders(threading.local):
     def __init__(self, recognizer: Recognizer) -> None:
         self.plain = lru_cache(DECODERS_KEPT)(recognizer.decoder)
         self.biased = lru_cache(DECODERS_KEPT)(recognizer._make_phrase_decoder)
-
-
-def phrase_list(phrases: Phrases) -> PhraseList:
-    """The list that was given, read from its file or made of its items. Raises `PhraseError`."""
-    if isinstance(phrases, PhraseList):
-        return phrases
-    if isinstance(phrases, str | os.PathLike):
-        return read_phrases(Path(phrases))
-    return make_phrases(phrases)
 
 
 def _segments(parts: Iterable[_Part]) -> Iterator[Segment]:

@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import sentencepiece
 
@@ -17,6 +18,23 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz'"
 
 class TokenizerError(ValueError):
     """A tokenizer file or a text that cannot be used."""
+
+
+class SubWords(Protocol):
+    """Sub-words that a search can spell with: token 0 is the blank, "▁" begins a word."""
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The text of every token."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text in a-z, apostrophe and space."""
+
+    def segmentations(self, text: str, count: int) -> list[list[int]]:
+        """The `count` best ways to cut a text into tokens, or fewer, best first."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids."""
 
 
 class Tokenizer:
