@@ -204,6 +204,7 @@ def test_language_models_are_trained(tmp_path):
 def test_models_are_listed(tmp_path, monkeypatch):
     for name in ("b-en", "a-en"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.model").touch()
     monkeypatch.setattr("asr.recognizer.PRETRAINED", tmp_path)
     assert onoma("models", "list").stdout == "a-en\nb-en\n"
 

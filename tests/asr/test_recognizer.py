@@ -162,6 +162,7 @@ def test_a_folder_without_language_model_decodes_without(model_folder, tmp_path)
 
 def test_models_are_found_by_shipped_name_or_path(tmp_path, monkeypatch):
     (tmp_path / "pretrained" / "one-en").mkdir(parents=True)
+    (tmp_path / "pretrained" / "one-en" / "tokenizer.model").touch()
     monkeypatch.setattr("asr.recognizer.PRETRAINED", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
     assert model_folder("one-en") == tmp_path / "pretrained" / "one-en"
