@@ -88,6 +88,8 @@ class DenoiserRunConfig:
     """Examples per step."""
     frames: int = 0
     """Frames of each example that a step takes, begun anywhere; 0 takes all."""
+    equalizer_db: float = 0.0
+    """Standard deviation of the equalizer that each example is heard through in a step."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the products of matrices; weights and sums stay float32."""
     dev_examples: int = 64
@@ -107,8 +109,8 @@ class DenoiserRunConfig:
         counts = ("batch", "dev_examples", "log_steps", "eval_steps", "keep_best", "threads")
         if min(getattr(self, name) for name in counts) < 1:
             raise ConfigError(f"run: {', '.join(counts)} must be 1 or more")
-        if self.frames < 0:
-            raise ConfigError(f"run.frames is {self.frames}; it must be 1 or more, or 0 for all")
+        if min(self.frames, self.equalizer_db) < 0:
+            raise ConfigError("run.frames and run.equalizer_db must be 0, which is off, or more")
 
 
 @dataclass(frozen=True)

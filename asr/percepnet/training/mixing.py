@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ LONGEST_PAUSE_S = 0.4
 LOWEST_CUT_HZ = 3000.0
 CLIP_DB = (1.0, 9.0)
 """How far clipped mixtures go beyond full scale."""
+BENDS = 4
+"""Of a random equalizer: cosines of half a period over all bands, of one period, and so on."""
 QUIETEST = 1e-5
 """Root mean square below which a cut of noise counts as silence."""
 
@@ -74,6 +76,21 @@ class MixtureBatch:
             return self
         first = int(begin * (spare + 1))
         return MixtureBatch(*(part[:, first : first + frames] for part in vars(self).values()))
+
+
+def equalized(batch: MixtureBatch, spread: float, generator: np.random.Generator) -> MixtureBatch:
+    """The same mixtures heard through smooth random equalizers, which leave gains and strengths as they are.
+
+    `spread` is the standard deviation of the curves in dB; they are sums of `BENDS` cosines over the bands.
+    """
+    if spread == 0:
+        return batch
+    count, bands = len(batch.features), batch.gains.shape[-1]
+    waves = np.cos(np.pi * np.arange(1, BENDS + 1)[:, None] * (np.arange(bands) + 0.5) / bands)
+    curves = generator.normal(0, spread / 10 * (2 / BENDS) ** 0.5, (count, BENDS)) @ waves
+    features = batch.features.clone()
+    features[:, :, :bands] += torch.from_numpy(curves).float()[:, None]
+    return replace(batch, features=features)
 
 
 class Mixer:

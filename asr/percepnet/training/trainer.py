@@ -18,7 +18,7 @@ from asr.percepnet.model import save_model
 from asr.percepnet.network import PercepNet
 from asr.percepnet.training.config import DenoiserConfig, SpeechConfig
 from asr.percepnet.training.loss import DenoiserLosses, denoiser_loss
-from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds
+from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds, equalized
 from asr.percepnet.training.mixtures import MixtureCache
 from asr.progress import step_progress
 from asr.training.cache import AudioCache
@@ -227,7 +227,9 @@ class DenoiserTrainer:
             order = generator.permutation(self.mixtures.count)
             begins = generator.random(len(order))
             for first in range(done * run.batch, len(order) - run.batch + 1, run.batch):
-                yield self.mixtures.batch(order[first : first + run.batch]).cut(run.frames, begins[first])
+                batch = self.mixtures.batch(order[first : first + run.batch]).cut(run.frames, begins[first])
+                # Seeded by place, so that a resumed run draws what an unbroken one does.
+                yield equalized(batch, run.equalizer_db, np.random.default_rng((run.seed, epoch, first)))
             epoch, done = epoch + 1, 0
 
     def _log(self, dev_loss: float | None) -> None:

@@ -10,7 +10,7 @@ import soundfile
 
 from asr.percepnet import Denoiser
 from asr.percepnet.training.config import DenoiserConfig, DenoiserRunConfig, MixConfig, SpeechConfig
-from asr.percepnet.training.mixing import Mixer
+from asr.percepnet.training.mixing import Mixer, equalized
 from asr.percepnet.training.mixtures import MixtureCache
 from asr.percepnet.training.trainer import load_mixers, train
 from asr.training.config import ConfigError, OptimizerConfig, SourceConfig, build, read_settings
@@ -53,7 +53,13 @@ def config(sounds, tmp_path):
         mix=MixConfig(seconds=0.5, count=5),
         optimizer=OptimizerConfig(total_steps=6, warmup_steps=1, learning_rate=0.01),
         run=DenoiserRunConfig(
-            out=str(tmp_path / "run"), batch=2, frames=40, dev_examples=3, eval_steps=2, log_steps=1
+            out=str(tmp_path / "run"),
+            batch=2,
+            frames=40,
+            equalizer_db=3.0,
+            dev_examples=3,
+            eval_steps=2,
+            log_steps=1,
         ),
     )
 
@@ -115,6 +121,18 @@ def test_a_cut_keeps_features_and_targets_together(config):
         for name, part in vars(whole.cut(20, begin)).items():
             assert part.equal(vars(whole)[name][:, first : first + 20])
     assert whole.cut(0, 0.5) is whole.cut(60, 0.5) is whole
+
+
+def test_an_equalizer_moves_the_energies_of_a_mixture_alone(config):
+    whole = mixer(config).batch((4,), range(2))
+    heard = equalized(whole, 6.0, np.random.default_rng(0))
+    moved = heard.features - whole.features
+    assert (moved[:, :, 32:] == 0).all()
+    assert moved[:, :, :32].abs().min(1).values.max() > 0.1
+    np.testing.assert_allclose(moved, moved[:, :1].expand_as(moved), atol=1e-5)
+    for name in ("gains", "strengths", "weights"):
+        assert getattr(heard, name) is getattr(whole, name)
+    assert equalized(whole, 0.0, np.random.default_rng(0)) is whole
 
 
 def test_a_stopped_making_goes_on_with_what_is_missing(config, tmp_path, monkeypatch):
