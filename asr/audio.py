@@ -130,6 +130,18 @@ def duration(source: AudioSource) -> float:
         return recording.frames / recording.rate
 
 
+def channel_count(source: AudioSource) -> int:
+    """Return how many channels the source has.
+
+    Raises:
+        AudioError: standard input, which cannot be read once more afterwards, or as `read_audio`.
+    """
+    if isinstance(source, str) and source == "-":
+        raise AudioError("standard input cannot be read channel by channel; name a file")
+    with _opened(source) as recording:
+        return recording.channels
+
+
 def _mono(recording: _Recording, channel: int | None) -> Iterator[Samples]:
     """Yield checked samples (n,): one channel, or the mean of all."""
     position = 0

@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from asr.adapter_files import load_adapter
-from asr.audio import AudioSource, stream_audio
+from asr.assembly import Part, assembled
+from asr.audio import AudioSource, channel_count, stream_audio
 from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
 from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
@@ -25,21 +28,20 @@ from asr.percepnet.listening import denoised_blocks, listening_options
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
 from asr.phrase_input import Phrases, phrase_list
 from asr.prepared import PreparedPhrases, Tools
-from asr.result import Result, Segment, Word
+from asr.result import Result
 from asr.search import SearchOptions
 from asr.segmenter import AudioSegment, segments
 from asr.tokenizer import Tokenizer
-from biasing.attention import Attention
 from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
-from biasing.phrases import PhraseList
-from biasing.report import BiasReport, report
+from biasing.phrases import PhraseError, PhraseList
 from lm.ngram import NGram, WeightedNGram, WordModel
 
 Progress = Callable[[float], None]
 """Told the seconds of audio done so far."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"
+_MISSING: Any = object()
 LISTS_KEPT = 16
 """Phrase lists that a recognizer remembers, prepared."""
 DECODERS_KEPT = 4
@@ -73,15 +75,6 @@ class Acoustics:
     """Phone log-probabilities `(T, 40)`."""
     states: NDArray[np.float32] | None = None
     """States `(layers, T, D)` that the contextual adapter reads; None where the model has none."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A stretch of the recording that was decoded at once; times in seconds."""
-
-    start: float
-    seconds: float
-    heard: Heard
 
 
 class Recognizer:
@@ -189,22 +182,55 @@ class Recognizer:
             DenoiseError, DenoiserModelError: no such share, or no denoiser comes with this version.
             PhraseError: the phrase file cannot be read.
         """
+        return self._heard(audio, (None,), phrases, (options, bias, denoise), on_progress)
+
+    def transcribe_channels(
+        self,
+        audio: AudioSource,
+        phrases: Phrases | None = None,
+        options: DecodingOptions | None = None,
+        bias: BiasOptions | None = None,
+        on_progress: Progress | None = None,
+        denoise: bool | float = False,
+    ) -> Result:
+        """Transcribe each channel of a recording by itself, as of a call with a speaker on each.
+
+        The segments stand in the order of time, each with the number of its channel, from 1 on. Everything
+        else is as in `transcribe`; standard input cannot be read twice and is refused.
+
+        Raises:
+            AudioError and others: as `transcribe`.
+        """
+        channels = range(channel_count(audio))
+        return self._heard(audio, tuple(channels), phrases, (options, bias, denoise), on_progress)
+
+    def _heard(
+        self,
+        audio: AudioSource,
+        channels: Sequence[int | None],
+        phrases: Phrases | None,
+        how: tuple[DecodingOptions | None, BiasOptions | None, bool | float],
+        on_progress: Progress | None,
+    ) -> Result:
+        """What is heard in some channels, None being the mean of all."""
+        options, bias, denoise = how
         given = None if phrases is None else phrase_list(phrases)
         decode = self._decode_with(options or self.options, bias or BiasOptions(), given)
-        parts: list[_Part] = []
-        done = 0.0
-        for batch in _batches(segments(_heard_blocks(audio, denoise))):
-            for segment, acoustics in zip(
-                batch, self.acoustics([part.samples for part in batch]), strict=True
-            ):
-                seconds = len(segment.samples) / SAMPLE_RATE
-                parts.append(_Part(segment.start_s, seconds, decode(acoustics)))
-                done = segment.start_s + seconds
-            if on_progress is not None:
-                on_progress(done)
+        parts: list[Part] = []
+        done = whole = 0.0
+        for turn, channel in enumerate(channels):
+            for batch in _batches(segments(_heard_blocks(audio, denoise, channel))):
+                heard = self.acoustics([part.samples for part in batch])
+                for segment, acoustics in zip(batch, heard, strict=True):
+                    seconds = len(segment.samples) / SAMPLE_RATE
+                    number = None if channel is None else channel + 1
+                    parts.append(Part(segment.start_s, seconds, decode(acoustics), number))
+                    done = segment.start_s + seconds
+                if on_progress is not None:
+                    on_progress((turn * whole + done) / len(channels))
+            whole = done
         source = os.fspath(audio) if isinstance(audio, str | os.PathLike) else ""
-        told = None if given is None else _report(given, parts)
-        return Result(tuple(_segments(parts)), done, audio=source, model=self.name, bias=told)
+        return assembled(parts, given, Result((), done, audio=source, model=self.name))
 
     def transcribe_many(
         self,
@@ -213,10 +239,22 @@ class Recognizer:
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
         denoise: bool | float = False,
+        lists: Iterable[Phrases | None] | None = None,
     ) -> Iterator[Result]:
-        """Transcribe one after the other with one phrase list; see `transcribe`."""
-        given = None if phrases is None else phrase_list(phrases)
-        return (self.transcribe(audio, given, options, bias, denoise=denoise) for audio in audios)
+        """Transcribe one after the other, with one phrase list for all or one of `lists` for each.
+
+        Raises:
+            PhraseError: `phrases` and `lists` are given both, or not as many lists as recordings.
+            Others: as `transcribe`.
+        """
+        if phrases is not None and lists is not None:
+            raise PhraseError("give phrases, one list for all recordings, or a phrase list for each in lists")
+        same = None if phrases is None else phrase_list(phrases)
+        for audio, given in zip_longest(audios, lists if lists is not None else (), fillvalue=_MISSING):
+            if audio is _MISSING or (lists is not None and given is _MISSING):
+                raise PhraseError("not as many phrase lists as recordings; give one for each, None for none")
+            own = same if lists is None else given
+            yield self.transcribe(audio, own, options, bias, denoise=denoise)
 
     def decoder(
         self, options: DecodingOptions, bias: BiasOptions | None = None, words: WordModel | None = None
@@ -279,10 +317,12 @@ class Recognizer:
         return found
 
 
-def _heard_blocks(audio: AudioSource, denoise: bool | float) -> Iterator[NDArray[np.float32]]:
+def _heard_blocks(
+    audio: AudioSource, denoise: bool | float, channel: int | None
+) -> Iterator[NDArray[np.float32]]:
     """The samples at 16 kHz, with less noise if that is asked for."""
     options = listening_options(denoise)
-    blocks = stream_audio(audio, SAMPLE_RATE)
+    blocks = stream_audio(audio, SAMPLE_RATE, channel=channel)
     return blocks if options is None else denoised_blocks(blocks, Denoiser(SAMPLE_RATE, options=options))
 
 
@@ -305,39 +345,3 @@ class _Decoders(threading.local):
     def __init__(self, recognizer: Recognizer) -> None:
         self.plain = lru_cache(DECODERS_KEPT)(recognizer.decoder)
         self.biased = lru_cache(DECODERS_KEPT)(recognizer._make_phrase_decoder)
-
-
-def _segments(parts: Iterable[_Part]) -> Iterator[Segment]:
-    """The words of each part at their place in the recording; silent parts are left out."""
-    for part in parts:
-        words = [
-            Word(
-                one.text,
-                min(one.word.start, part.seconds),
-                min(one.word.end, part.seconds),
-                one.confidence,
-                one.phrase,
-            )
-            for one in part.heard.words
-        ]
-        if words:
-            text = " ".join(word.text for word in words)
-            yield Segment(text, words[0].start, words[-1].end, tuple(words)).shifted(part.start)
-
-
-def _report(phrases: PhraseList, parts: Sequence[_Part]) -> BiasReport:
-    events = [event.shifted(part.start) for part in parts for event in part.heard.events]
-    plain = " ".join(word.text for part in parts for word in part.heard.plain)
-    return report(phrases, events, plain, _attention(phrases, parts))
-
-
-def _attention(phrases: PhraseList, parts: Sequence[_Part]) -> Attention | None:
-    looked = tuple(
-        part.heard.attention.shifted(part.start) for part in parts if part.heard.attention is not None
-    )
-    words = tuple(
-        (one.text, part.start + one.word.start, part.start + one.word.end)
-        for part in parts
-        for one in part.heard.words
-    )
-    return Attention(tuple(one.display for one in phrases), looked, words) if looked else None

@@ -61,12 +61,17 @@ class Word:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of the recording that was recognised at once: its text, times in seconds and words."""
+    """A stretch of the recording that was recognised at once: its text, times in seconds and words.
+
+    Attributes:
+        channel: number of the channel it was heard in, from 1 on; None where all were heard together.
+    """
 
     text: str
     start: float
     end: float
     words: tuple[Word, ...] = ()
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         _check_times("segment", self.start, self.end)
@@ -120,6 +125,7 @@ class Result:
                     "text": segment.text,
                     "start": segment.start,
                     "end": segment.end,
+                    **({} if segment.channel is None else {"channel": segment.channel}),
                     "words": [asdict(word) for word in segment.words],
                 }
                 for segment in self.segments
@@ -172,7 +178,8 @@ def _check_times(what: str, start: float, end: float) -> None:
 def _segment(fields: Mapping[str, Any]) -> Segment:
     words = tuple(_word(one) for one in _field(fields, "words", (list, tuple)))
     start, end = (_field(fields, name, (int, float)) for name in ("start", "end"))
-    return Segment(_field(fields, "text", str), start, end, words)
+    channel = _field(fields, "channel", int) if "channel" in fields else None
+    return Segment(_field(fields, "text", str), start, end, words, channel)
 
 
 def _word(fields: Mapping[str, Any]) -> Word:

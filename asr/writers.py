@@ -6,61 +6,55 @@ Each writer is a pure function of a `Result`; in every format each word stands o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
-from asr.result import Result, Word
-
-# What subtitle guidelines ask for: two lines of 42 characters, no cue so long that it is no longer about what
-# is heard or too short to be read, and a gap by which the eye notices that the text has changed.
-LINE_CHARACTERS = 42
-LONGEST_CUE_MS = 6000
-SHORTEST_CUE_MS = 1000
-GAP_MS = 80
-# A pause this long ends a cue, so that words do not show long before they are said.
-PAUSE_MS = 1500
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A subtitle: times in milliseconds and its one or two lines."""
-
-    start_ms: int
-    end_ms: int
-    lines: tuple[str, ...]
+from asr.result import Result
+from asr.subtitles import SubtitleOptions, channels_of, cues, milliseconds, spoken
 
 
 def txt(result: Result) -> str:
-    """Return the text, one line a segment; a single empty line when nothing was said."""
-    lines = [_one_line(segment.text) for segment in result.segments if segment.text]
+    """Return the text, one line a segment; a single empty line when nothing was said.
+
+    Where channels were heard each by itself, a line begins with its channel, as in "2: hello".
+    """
+    lines = [_named(segment.channel) + _one_line(segment.text) for segment in result.segments if segment.text]
     return "\n".join(lines) + "\n"
 
 
-def srt(result: Result) -> str:
+def srt(result: Result, options: SubtitleOptions | None = None) -> str:
     """Return SubRip subtitles."""
     blocks = []
-    for number, cue in enumerate(cues(result), start=1):
+    for number, cue in enumerate(cues(result, options), start=1):
         times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
-        blocks.append("\n".join([str(number), times, *cue.lines]) + "\n")
+        first, *rest = cue.lines
+        blocks.append("\n".join([str(number), times, _named(cue.channel) + first, *rest]) + "\n")
     return "\n".join(blocks)
 
 
-def vtt(result: Result) -> str:
-    """Return WebVTT subtitles (W3C WebVTT 1, section 4)."""
+def vtt(result: Result, options: SubtitleOptions | None = None) -> str:
+    """Return WebVTT subtitles (W3C WebVTT 1, section 4), channels as voices."""
     blocks = ["WEBVTT\n"]
-    for cue in cues(result):
+    for cue in cues(result, options):
         times = f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}"
-        blocks.append("\n".join([times, *(_vtt_escaped(line) for line in cue.lines)]) + "\n")
+        voice = "" if cue.channel is None else f"<v {cue.channel}>"
+        first, *rest = map(_vtt_escaped, cue.lines)
+        blocks.append("\n".join([times, voice + first, *rest]) + "\n")
     return "\n".join(blocks)
 
 
 def tsv(result: Result) -> str:
-    """Return a table of segments: start and end in milliseconds, and text, separated by tabs."""
-    rows = ["start\tend\ttext"]
+    """Return a table of segments: start and end in milliseconds, and text, separated by tabs.
+
+    Where channels were heard each by itself, a fourth column has their numbers.
+    """
+    apart = any(segment.channel is not None for segment in result.segments)
+    rows = ["start\tend\ttext" + "\tchannel" * apart]
     for segment in result.segments:
         if segment.text:
-            rows.append(f"{_ms(segment.start)}\t{_ms(segment.end)}\t{_one_line(segment.text)}")
+            times = f"{milliseconds(segment.start)}\t{milliseconds(segment.end)}"
+            rows.append(f"{times}\t{_one_line(segment.text)}" + f"\t{segment.channel}" * apart)
     return "\n".join(rows) + "\n"
 
 
@@ -68,11 +62,11 @@ def ctm(result: Result) -> str:
     """Return time marked words for NIST's sclite: file, channel, start, duration, word, confidence."""
     name = "_".join(Path(result.audio).stem.split()) or "audio"
     rows = []
-    for word in _spoken(result):
-        start, end = _ms(word.start), _ms(word.end)
-        rows.append(
-            f"{name} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} {word.text} {word.confidence:.4f}\n"
-        )
+    for channel in channels_of(result):
+        for word in spoken(result, channel):
+            start, end = milliseconds(word.start), milliseconds(word.end)
+            times = f"{start / 1000:.3f} {(end - start) / 1000:.3f}"
+            rows.append(f"{name} {channel or 1} {times} {word.text} {word.confidence:.4f}\n")
     return "".join(rows)
 
 
@@ -81,7 +75,9 @@ def to_json(result: Result) -> str:
     return json.dumps(result.to_dict(), ensure_ascii=False, indent=2) + "\n"
 
 
-WRITERS: dict[str, Callable[[Result], str]] = {
+Writer = Callable[[Result], str]
+SUBTITLES = ("srt", "vtt")
+WRITERS: dict[str, Callable[..., str]] = {
     "txt": txt,
     "srt": srt,
     "vtt": vtt,
@@ -91,71 +87,21 @@ WRITERS: dict[str, Callable[[Result], str]] = {
 }
 
 
-def cues(result: Result) -> list[Cue]:
-    """Group the words into subtitles that follow each other without overlap.
-
-    A cue ends where the next word would not fit in two lines or six seconds, or follows a pause. Only a word
-    longer than a line makes a longer line, and only a word longer than six seconds a longer cue.
-    """
-    grouped: list[Cue] = []
-    groups = list(_grouped(result))
-    free_from = 0
-    for index, group in enumerate(groups):
-        start = max(_ms(group[0].start), free_from)
-        end = max(_ms(group[-1].end), start + SHORTEST_CUE_MS)
-        if index + 1 < len(groups):
-            end = min(end, _ms(groups[index + 1][0].start) - GAP_MS)
-        end = max(end, start + 1)
-        grouped.append(Cue(start, end, _lines([word.text for word in group])))
-        free_from = end
-    return grouped
+def writers_of(names: Iterable[str], options: SubtitleOptions | None = None) -> dict[str, Writer]:
+    """The writers of some formats, subtitles as asked for."""
+    return {
+        name: partial(WRITERS[name], options=options) if name in SUBTITLES else WRITERS[name]
+        for name in names
+    }
 
 
-def _grouped(result: Result) -> Iterator[list[Word]]:
-    group: list[Word] = []
-    for word in _spoken(result):
-        if group and not _belongs(group, word):
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
+def _named(channel: int | None) -> str:
+    """What a line of a channel begins with."""
+    return "" if channel is None else f"{channel}: "
 
 
-def _belongs(group: list[Word], word: Word) -> bool:
-    lines = _lines([*(one.text for one in group), word.text])
-    fits = len(lines) <= 2 and max(map(len, lines)) <= LINE_CHARACTERS
-    pause = _ms(word.start) - _ms(group[-1].end)
-    return fits and pause < PAUSE_MS and _ms(word.end) - _ms(group[0].start) <= LONGEST_CUE_MS
-
-
-def _lines(texts: list[str]) -> tuple[str, ...]:
-    """Return one line where it fits, else the two most alike in length."""
-    whole = " ".join(texts)
-    if len(whole) <= LINE_CHARACTERS or len(texts) == 1:
-        return (whole,)
-    splits = ((" ".join(texts[:at]), " ".join(texts[at:])) for at in range(1, len(texts)))
-    return min(splits, key=lambda pair: max(map(len, pair)))
-
-
-def _spoken(result: Result) -> Iterator[Word]:
-    """Yield words without white space in them; a text of several words shares out its time."""
-    for segment in result.segments:
-        timed = segment.words or (Word(segment.text, segment.start, segment.end, 1.0),)
-        for word in timed:
-            texts = word.text.split()
-            step = (word.end - word.start) / max(1, len(texts))
-            for index, text in enumerate(texts):
-                start = word.start + index * step
-                yield Word(text, start, max(start, start + step), word.confidence, word.phrase)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _clock(milliseconds: int, point: str) -> str:
-    minutes, rest = divmod(milliseconds, 60_000)
+def _clock(time_ms: int, point: str) -> str:
+    minutes, rest = divmod(time_ms, 60_000)
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
 
 

@@ -16,6 +16,7 @@ from asr.decoding import DecodingError, DecodingOptions, load_decoding_options, 
 from asr.model import ModelError
 from asr.recognizer import Recognizer, model_folder
 from asr.tokenizer import TokenizerError
+from biasing.phrases import PhraseError
 from lm.ngram import LanguageModelError
 
 WAYS = [
@@ -194,3 +195,28 @@ def test_the_shipped_model_hears_nothing_where_nothing_is_said(beam):
     noise = np.random.default_rng(0).normal(size=16_000 * 20) * 1e-3
     for nothing in (np.zeros(16_000 * 40), noise):
         assert shipped.transcribe((nothing.astype(np.float32), 16_000), options=options).text == ""
+
+
+def test_channels_are_heard_each_by_itself(recognizer, tmp_path):
+    left, right = sound(2.5, 31), sound(2.5, 32)
+    file, heard = tmp_path / "call.wav", []
+    soundfile.write(file, np.stack([left, right], 1), RATE)
+    result = recognizer.transcribe_channels(file, on_progress=heard.append)
+    for number, alone in enumerate((left, right), start=1):
+        own = [segment.text for segment in result.segments if segment.channel == number]
+        assert own == [segment.text for segment in recognizer.transcribe((alone, RATE)).segments]
+    assert result.duration == pytest.approx(2.5)
+    assert heard == [pytest.approx(1.25), pytest.approx(2.5)]
+    with pytest.raises(AudioError, match="standard input cannot"):
+        recognizer.transcribe_channels("-")
+
+
+def test_each_recording_may_have_a_list_of_its_own(recognizer):
+    sounds = [(sound(1.5, seed), RATE) for seed in (40, 41, 42)]
+    lists = [["Keswick"], None, ["Tobermory", "Llandudno"]]
+    together = list(recognizer.transcribe_many(sounds, lists=lists))
+    assert together == [recognizer.transcribe(*pair) for pair in zip(sounds, lists, strict=True)]
+    assert [result.bias is None for result in together] == [False, True, False]
+    for wrong in ({"lists": lists[:2]}, {"lists": [*lists, None]}, {"lists": lists, "phrases": ["a"]}):
+        with pytest.raises(PhraseError, match="phrase list"):
+            list(recognizer.transcribe_many(sounds, **wrong))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from asr.result import Result, ResultError, Segment, StoredReport, Word
-from asr.writers import GAP_MS, LINE_CHARACTERS, LONGEST_CUE_MS, WRITERS, cues
+from asr.subtitles import GAP_MS, LONGEST_CUE_MS, SubtitleError, SubtitleOptions, cues
+from asr.writers import WRITERS, srt, vtt
 
 TIME = r"(\d\d):(\d\d):(\d\d)[.,](\d\d\d)"
 
@@ -76,7 +77,10 @@ def test_subtitles_hold_every_word_once_and_keep_the_rules(seed, kind):
     for start, end, lines in found:
         assert start < end <= start + LONGEST_CUE_MS / 1000 + 1e-9
         assert 1 <= len(lines) <= 2
-        assert max(len(html.unescape(line) if kind == "vtt" else line) for line in lines) <= LINE_CHARACTERS
+        assert (
+            max(len(html.unescape(line) if kind == "vtt" else line) for line in lines)
+            <= SubtitleOptions().line_characters
+        )
     for (_, end, _), (start, _, _) in itertools.pairwise(found):
         assert end <= start
     if kind == "srt":
@@ -231,3 +235,34 @@ def test_a_damaged_stored_result_is_named(path, damage):
         inner[path[-1]] = "nonsense"
     with pytest.raises(ResultError, match=path[-1]):
         Result.from_dict(fields)
+
+
+@pytest.mark.parametrize(("width", "count"), [(10, 1), (20, 3), (80, 2), (32, 1)])
+def test_subtitles_keep_to_width_and_count(width, count):
+    rng = np.random.default_rng(7)
+    texts = ["x" * int(n) for n in rng.integers(1, 9, 60)]
+    said = tuple(Word(text, place / 4, place / 4 + 0.2, 1.0) for place, text in enumerate(texts))
+    result = Result((Segment(" ".join(texts), 0.0, 15.0, said),), 15.0)
+    found = cues(result, SubtitleOptions(width, count))
+    assert [word for cue in found for line in cue.lines for word in line.split()] == texts
+    assert all(len(line) <= width for cue in found for line in cue.lines)
+    assert max(len(cue.lines) for cue in found) <= count
+    for options in ({"line_characters": 0}, {"lines": 0}):
+        with pytest.raises(SubtitleError, match="1 or more"):
+            SubtitleOptions(**options)
+
+
+def test_channels_are_told_apart_in_every_format():
+    one = Segment("hello there", 0.0, 1.0, (Word("hello", 0.0, 0.5, 1.0), Word("there", 0.5, 1.0, 1.0)), 1)
+    two = Segment("hi", 0.4, 0.8, (Word("hi", 0.4, 0.8, 1.0),), 2)
+    result = Result((one, two), 2.0)
+    assert WRITERS["txt"](result) == "1: hello there\n2: hi\n"
+    assert [line.split()[1:5:3] for line in WRITERS["ctm"](result).splitlines()] == [
+        ["1", "hello"],
+        ["1", "there"],
+        ["2", "hi"],
+    ]
+    assert "2: hi" in srt(result)
+    assert "<v 2>hi" in vtt(result)
+    assert WRITERS["tsv"](result).splitlines()[2] == "400\t800\thi\t2"
+    assert Result.from_dict(json.loads(WRITERS["json"](result))) == result
