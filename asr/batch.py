@@ -6,10 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
+from itertools import takewhile
 from pathlib import Path
 
 from asr.audio import AudioError
 from asr.files import OutputError, write_text_atomic
+from asr.manifest import read_audio_paths
 from asr.result import Result
 from asr.writers import WRITERS
 
@@ -19,6 +22,7 @@ AUDIO_ENDINGS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
 )
 """File names that are taken for recordings when a folder is searched."""
+MANIFEST = ".jsonl"
 STDIN = "-"
 
 
@@ -43,28 +47,47 @@ class Failure:
 
 
 def find_audio(inputs: Sequence[str], recursive: bool) -> list[tuple[str, Path]]:
-    """Recordings named by files, folders and `-`, each with its path below the input that named it.
+    """Recordings named by files, folders, patterns, manifests and `-`, and where each lies below these.
 
     Raises:
-        InputError: a folder holds no recording.
+        InputError: a folder holds no recording, or nothing fits a pattern.
+        ManifestError: a manifest cannot be read.
     """
     found: list[tuple[str, Path]] = []
     for name in inputs:
         if not name:
             raise InputError("an empty name; give recordings, folders, or - for standard input")
-        folder = Path(name)
-        if name == STDIN or not folder.is_dir():
-            found.append((name, Path("stdin" if name == STDIN else folder.name)))
-            continue
-        inside = folder.rglob("*") if recursive else folder.glob("*")
-        files = sorted(file for file in inside if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
-        if not files:
-            hint = "" if recursive else "; use --recursive to search folders inside it"
-            raise InputError(
-                f"{name}: a folder without recordings ({', '.join(sorted(AUDIO_ENDINGS))}){hint}"
-            )
-        found += [(os.fspath(file), file.relative_to(folder)) for file in files]
+        if name == STDIN:
+            found.append((name, Path("stdin")))
+        elif Path(name).is_dir():
+            found += _in_folder(Path(name), recursive)
+        elif Path(name).suffix == MANIFEST:
+            found += [(os.fspath(file), relative) for file, relative in read_audio_paths(name)]
+        elif has_magic(name) and not Path(name).exists():
+            found += _fitting(name)
+        else:
+            found.append((name, Path(Path(name).name)))
     return found
+
+
+def _in_folder(folder: Path, recursive: bool) -> list[tuple[str, Path]]:
+    inside = folder.rglob("*") if recursive else folder.glob("*")
+    files = sorted(file for file in inside if file.suffix.lower() in AUDIO_ENDINGS and file.is_file())
+    if not files:
+        hint = "" if recursive else "; use --recursive to search folders inside it"
+        raise InputError(f"{folder}: a folder without recordings ({', '.join(sorted(AUDIO_ENDINGS))}){hint}")
+    return [(os.fspath(file), file.relative_to(folder)) for file in files]
+
+
+def _fitting(pattern: str) -> list[tuple[str, Path]]:
+    """Files that fit a pattern that no shell has replaced; they keep their folders below its fixed part."""
+    parts = Path(pattern).parts
+    fixed = Path(*takewhile(lambda part: not has_magic(part), parts))
+    fitting = fixed.glob("/".join(parts[len(fixed.parts) :]))
+    files = sorted(file for file in fitting if file.is_file())
+    if not files:
+        raise InputError(f"{pattern}: no file fits this pattern; ** searches folders inside folders")
+    return [(os.fspath(file), file.relative_to(fixed)) for file in files]
 
 
 def plan_jobs(inputs: Sequence[str], recursive: bool, formats: Sequence[str], out: Path | None) -> list[Job]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,21 +15,36 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr import cli_denoise, cli_evaluate, cli_transcribe, cli_tune
+from asr.cli_environment import NamedByEnvironment
 from asr.cli_models import models_app
+from asr.cli_phrases import phrases_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+EPILOG = """
+\b
+Examples:
+  onoma transcribe interview.mp3
+  onoma transcribe calls --recursive --phrases names.txt -f srt,json -o transcripts
+  onoma phrases add names.txt Zelenskyy --sounds-like "zuh LEN skee"
+
+Each option may be given as an environment variable, which the help of its command names; the command line
+wins. Completion for your shell: onoma --install-completion.
+"""
+
 app = typer.Typer(
     name="onoma",
+    cls=NamedByEnvironment,
     help="A speech recognizer that learns new names from a text file, without retraining.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # which would take what stands between brackets in a help text for markup
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 lm_app = typer.Typer(help="Language models.", no_args_is_help=True)
 app.add_typer(lm_app, name="lm")
-phrases_app = typer.Typer(help="Lists of names and terms.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(phrases_app, name="phrases")
 app.command(epilog=cli_transcribe.EPILOG)(cli_transcribe.transcribe)
@@ -37,12 +54,13 @@ app.command(epilog=cli_denoise.EPILOG)(cli_denoise.denoise)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}
 """Optional packages, and the extra that installs each."""
-SOME_FAILED, USAGE, INTERRUPTED = 1, 2, 130
+SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    signal.signal(signal.SIGTERM, _stop)
+    app(prog_name="onoma")
 
 
 class Level(StrEnum):
@@ -60,6 +78,10 @@ def told(level: Level = Level.normal) -> Iterator[None]:
     logging.basicConfig(level=severity, format="%(message)s", stream=sys.stderr)
     try:
         yield
+    except BrokenPipeError:
+        # Who read our output wants no more of it; Python must not complain of that when it ends either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(PIPE_CLOSED) from None
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if _is_ours(error):
             typer.echo(f"onoma: {error}", err=True)
@@ -74,6 +96,11 @@ def told(level: Level = Level.normal) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("onoma: interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """End as by an exit, so that files that are half written are removed."""
+    sys.exit(TERMINATED)
 
 
 def _is_ours(error: Exception) -> bool:
@@ -203,21 +230,3 @@ def train_lm(
             f"in {report.seconds:.0f} s; {report.refused_lines} lines left out, "
             f"{100 * report.unknown_share:.2f} % unknown words"
         )
-
-
-@phrases_app.command("check", epilog="Example: onoma phrases check names.txt")
-def check_phrases(
-    file: Annotated[Path, typer.Argument(help="Phrase file: one phrase a line, columns separated by tabs.")],
-    model: Annotated[str, typer.Option("--model", help="Shipped model or model folder.")] = "base-en",
-) -> None:
-    """Show the pieces, pronunciations, variants and risks of each phrase, and why a line cannot be used."""
-    with told():
-        from asr.model import TOKENIZER_FILE
-        from asr.recognizer import model_folder
-        from asr.tokenizer import Tokenizer
-        from biasing.g2p import Pronouncer
-        from biasing.phrase_check import check, format_check
-
-        tokenizer = Tokenizer(model_folder(model) / TOKENIZER_FILE)
-        rows = check(file, tokenizer.encode, tokenizer.pieces, pronouncer=Pronouncer.load())
-        typer.echo(format_check(rows))

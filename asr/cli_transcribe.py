@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from asr import cli_options as flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,15 @@ if TYPE_CHECKING:
     from asr.result import Result
     from biasing.phrases import PhraseList
 
-EPILOG = "Example: onoma transcribe call.mp3 --phrases names.txt -f srt,json -o transcripts"
+EPILOG = """
+\b
+Examples:
+  onoma transcribe call.mp3 --phrases names.txt -f srt,json -o transcripts
+  onoma transcribe calls --recursive -o transcripts -q
+  onoma transcribe call.wav --channels split -f vtt --line-characters 32
+  onoma transcribe call.wav --phrase Siobhan --phrase "New York" --compare
+  ffmpeg -i film.mkv -f wav - | onoma transcribe - -f srt > film.srt
+"""
 
 
 @dataclass(frozen=True)
@@ -26,80 +36,40 @@ class _Wish:
 
     model: str
     formats: tuple[str, ...]
+    subtitles: dict[str, Any]
     changes: dict[str, Any]
     phrase_file: Path | None
     phrases: tuple[str, ...]
     options_file: Path | None
     denoise: bool | float
+    split: bool
     compare: bool
     quiet: bool
     verbose: bool
     picture: Path | None
 
 
-Audio = Annotated[
-    list[str], typer.Argument(help="Recordings, folders of recordings, or - for standard input.")
-]
-PhraseFile = Annotated[
-    Path | None, typer.Option("--phrases", help="File of names and terms to expect, one a line.")
-]
-OnePhrase = Annotated[
-    list[str] | None, typer.Option("--phrase", help="One name or term to expect; may be repeated.")
-]
-OptionsFile = Annotated[
-    Path | None, typer.Option("--options", help="How phrases act: a TOML file, as onoma tune writes it.")
-]
-Denoise = Annotated[
-    str,
-    typer.Option(
-        "--denoise", help="Take noise out first: on, off, or the share of the recording mixed back, 0 to 1."
-    ),
-]
-Compare = Annotated[
-    bool, typer.Option("--compare", help="Print only what the phrases changed; needs phrases.")
-]
-Picture = Annotated[
-    Path | None,
-    typer.Option("--plot-attention", help="Draw where the encoder looked for phrases; needs phrases."),
-]
-Formats = Annotated[
-    str, typer.Option("-f", "--format", help="Comma-separated: txt, srt, vtt, tsv, ctm, json.")
-]
-Out = Annotated[
-    Path | None, typer.Option("-o", "--out", help="Folder for transcripts; standard output without it.")
-]
-Model = Annotated[str, typer.Option("--model", help="Shipped model or model folder.")]
-Beam = Annotated[int | None, typer.Option("--beam", min=1, help="Beam width [default: the model's own, 16].")]
-Greedy = Annotated[
-    bool, typer.Option("--greedy", help="Best token of each frame; no beam, no language model.")
-]
-LanguageModel = Annotated[
-    bool | None, typer.Option("--lm/--no-lm", help="Use the language model [default: lm].")
-]
-Recursive = Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write transcripts anew that exist in --out.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only what went wrong.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what is done.")]
-
-
 def transcribe(
-    audio: Audio,
-    phrases: PhraseFile = None,
-    phrase: OnePhrase = None,
-    options: OptionsFile = None,
-    denoise: Denoise = "off",
-    compare: Compare = False,
-    plot_attention: Picture = None,
-    formats: Formats = "txt",
-    out: Out = None,
-    model: Model = "base-en",
-    beam: Beam = None,
-    greedy: Greedy = False,
-    lm: LanguageModel = None,
-    recursive: Recursive = False,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    audio: flags.Audio,
+    phrases: flags.PhraseFile = None,
+    phrase: flags.OnePhrase = None,
+    options: flags.OptionsFile = None,
+    denoise: flags.Denoise = "off",
+    channels: flags.ChannelsOption = flags.Channels.mix,
+    compare: flags.Compare = False,
+    plot_attention: flags.Picture = None,
+    formats: flags.Formats = "txt",
+    line_characters: flags.LineCharacters = None,
+    lines: flags.Lines = None,
+    out: flags.Out = None,
+    model: flags.Model = "base-en",
+    beam: flags.Beam = None,
+    greedy: flags.Greedy = False,
+    lm: flags.LanguageModel = None,
+    recursive: flags.Recursive = False,
+    overwrite: flags.Overwrite = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
 ) -> None:
     """Turn recordings into text.
 
@@ -108,25 +78,33 @@ def transcribe(
     """
     from asr.cli import SOME_FAILED, Level, told
 
-    if greedy and (beam is not None or lm):
-        raise typer.BadParameter(
-            "--greedy uses neither a beam nor the language model; drop --greedy, or --beam and --lm"
-        )
-    if quiet and verbose:
-        raise typer.BadParameter("-q and -v exclude each other")
-    if overwrite and out is None:
-        raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
+    _refuse_contradictions(
+        greedy and (beam is not None or bool(lm)), quiet and verbose, overwrite and out is None
+    )
     if not (phrases or phrase):
         _refuse_without_phrases(compare, options, plot_attention)
     if compare and (out is not None or formats != "txt"):
         raise typer.BadParameter(
             "--compare prints differences and no transcripts; drop -o and -f, or --compare"
         )
-    given = {"greedy": greedy or None, "beam": beam, "lm": lm}
-    changes = {name: value for name, value in given.items() if value is not None}
     names = tuple(name.strip() for name in formats.split(","))
-    asked = phrases, tuple(phrase or ()), options, _share(denoise)
-    wish = _Wish(model, names, changes, *asked, compare, quiet, verbose, plot_attention)
+    if (line_characters or lines) and not {"srt", "vtt"} & set(names):
+        raise typer.BadParameter("--line-characters and --lines are for subtitles; add -f srt or -f vtt")
+    wish = _Wish(
+        model=model,
+        formats=names,
+        subtitles=_given(line_characters=line_characters, lines=lines),
+        changes=_given(greedy=greedy or None, beam=beam, lm=lm),
+        phrase_file=phrases,
+        phrases=tuple(phrase or ()),
+        options_file=options,
+        denoise=_share(denoise),
+        split=channels is flags.Channels.split,
+        compare=compare,
+        quiet=quiet,
+        verbose=verbose,
+        picture=plot_attention,
+    )
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
         from asr.batch import pending, plan_jobs
 
@@ -140,6 +118,23 @@ def transcribe(
         failed = _run(todo, wish) if todo else 0
     if failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse_contradictions(greedy_with_beam: bool, quiet_and_loud: bool, nothing_to_overwrite: bool) -> None:
+    """Refuse flags of which one makes another void."""
+    if greedy_with_beam:
+        raise typer.BadParameter(
+            "--greedy uses neither a beam nor the language model; drop --greedy, or --beam and --lm"
+        )
+    if quiet_and_loud:
+        raise typer.BadParameter("-q and -v exclude each other")
+    if nothing_to_overwrite:
+        raise typer.BadParameter("--overwrite needs -o DIR: without it nothing is written")
 
 
 def _refuse_without_phrases(compare: bool, options: Path | None, picture: Path | None) -> None:
@@ -177,9 +172,8 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
 
         def hear(audio: str) -> Result:
             told = on_progress(audio)
-            return recognizer.transcribe(
-                audio, phrases, options, bias=bias, on_progress=told, denoise=wish.denoise
-            )
+            work = recognizer.transcribe_channels if wish.split else recognizer.transcribe
+            return work(audio, phrases, options, bias=bias, on_progress=told, denoise=wish.denoise)
 
         failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
     if failures and len(jobs) > 1:
@@ -239,10 +233,12 @@ def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
 def _writers(wish: _Wish) -> dict[str, Callable[[Result], str]]:
     """What makes each output of a result."""
     from asr.compare import format_differences
-    from asr.writers import WRITERS
+    from asr.subtitles import SubtitleOptions
+    from asr.writers import writers_of
     from biasing.report import BiasReport, format_report
 
-    writers = {"txt": format_differences} if wish.compare else {name: WRITERS[name] for name in wish.formats}
+    subtitles = SubtitleOptions(**wish.subtitles)
+    writers = {"txt": format_differences} if wish.compare else writers_of(wish.formats, subtitles)
     told = wish.verbose and not wish.compare
 
     def tell(write: Callable[[Result], str], result: Result) -> str:

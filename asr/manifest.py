@@ -83,6 +83,30 @@ def read_manifest(
     return utterances
 
 
+def read_audio_paths(path: str | Path) -> list[tuple[Path, Path]]:
+    """The recordings that a manifest names, and where each lies below its folder; nothing else is read.
+
+    A recording elsewhere lies below it by its name alone.
+
+    Raises:
+        ManifestError: no such file, not UTF-8 JSON lines, a line without "audio_filepath", or no line.
+    """
+    manifest = Path(path)
+    folder = manifest.parent
+    found = []
+    for number, line in _lines(manifest):
+        where = f"{manifest}, line {number}"
+        fields = _record(line, where)
+        name = _text(fields, "audio_filepath", where) if "audio_filepath" in fields else ""
+        if not name:
+            raise ManifestError(f"{where}: audio_filepath is missing or empty; name a recording")
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        found.append((folder / name, Path(name) if inside else Path(Path(name).name)))
+    if not found:
+        raise ManifestError(f"{manifest}: no line; a manifest has one JSON object a line")
+    return found
+
+
 def _lines(manifest: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number, line) of every line that is not blank."""
     try:
