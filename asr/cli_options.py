@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
-class Channels(StrEnum):
+class Channels(Enum):
     """What is done with a recording of several channels."""
 
     mix = "mix"
@@ -108,7 +108,7 @@ Beam = Annotated[
 Greedy = Annotated[
     bool,
     typer.Option(
-        "--greedy", help="Best token of each frame; no beam, no language model, of phrases the lookup alone."
+        "--greedy", help="Best token of each frame; no beam, no language model, of phrases spotting and lookup alone."
     ),
 ]
 LanguageModel = Annotated[

@@ -273,6 +273,10 @@ def load_model(folder: Path, frontend: Path | None = None) -> ConformerCTC:
             f"{file}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}; "
             "restore both files from one model"
         )
+    if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise ModelError(
+            f"{file}: {broken[0]} holds NaN or infinity; restore the file or train the model anew"
+        )
     return model.eval()
 
 

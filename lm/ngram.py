@@ -51,8 +51,10 @@ class NGram:
         config.arpa_complain = kenlm.ARPALoadComplain.NONE
         try:
             self._model = kenlm.Model(str(path), config)
-        except (OSError, RuntimeError) as error:
-            reason = str(error.__cause__ or error).replace("\n", " ").strip()
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:
+            # KenLM quotes what it found, which for a file of another kind is no text.
+            binary = isinstance(error, UnicodeDecodeError)
+            reason = "not text" if binary else " ".join(str(error.__cause__ or error).split())
             raise LanguageModelError(
                 f"{path}: not a language model that KenLM can load ({reason}); give ARPA or a KenLM binary"
             ) from error
