@@ -224,8 +224,8 @@ def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
     if wish.changes.get("greedy") and (wish.phrase_file or wish.phrases):
         acting = "the encoder's adapter and " if recognizer.encoder_bias is not None else ""
         typer.echo(
-            f"--greedy: phrases act by {acting}pronunciation lookup alone; boosting, the language model "
-            "class and rescoring need the beam search",
+            f"--greedy: phrases act by {acting}spotting and pronunciation lookup alone; boosting, the language "
+            "model class and rescoring need the beam search",
             err=True,
         )
 

@@ -112,7 +112,7 @@ class Decoder:
         """
         self.options = options
         self._tokenizer = tokenizer
-        self._frame_seconds = frame_seconds
+        self.frame_seconds = frame_seconds
         self._calibration = Calibration(options.confidence_slope, options.confidence_shift)
         scorers = [TokenScorer(words, tokenizer.pieces)] if words is not None and options.lm else []
         largest_step = 4.0 + max(options.word_bonus, 0.0)
@@ -137,8 +137,15 @@ class Decoder:
         """The words of a reading, aligned with the log-probs it was found in."""
         if len(reading.spans) != len(reading.tokens):
             reading = replace(reading, spans=ctc_align(log_probs, reading.tokens))
-        words = words_from_tokens(reading, self._tokenizer.pieces, self._frame_seconds)
+        words = words_from_tokens(reading, self._tokenizer.pieces, self.frame_seconds)
         return tuple(replace(word, confidence=self._calibration(word.confidence)) for word in words)
+
+    def part(self, text: str, log_probs: NDArray[np.float32], start: int, end: int) -> tuple[TimedWord, ...]:
+        """The words of a text that is said in the frames `start` to `end` - 1 of the log-probs."""
+        reading = Hypothesis(tuple(self._tokenizer.encode(text)), 0.0)
+        begins = start * self.frame_seconds
+        words = self.words(reading, log_probs[start:end])
+        return tuple(replace(word, start=word.start + begins, end=word.end + begins) for word in words)
 
     def text(self, reading: Hypothesis) -> str:
         """The words of a reading without times."""

@@ -28,7 +28,7 @@ from lm.ngram import NGram, WeightedNGram
 
 log = logging.getLogger(__name__)
 
-NEED_MORE = ("adapter", "rescoring", "veto", "lookup")
+NEED_MORE = ("adapter", "rescoring", "veto", "spotting", "lookup")
 """Ways of biasing that ask for states or phones, which log-probs of sub-words do not hold."""
 REMEMBERED = 4
 """Lists and decoders that each thread remembers."""
@@ -53,7 +53,7 @@ class LogProbRecognizer:
     """Decodes the log-probs of any CTC model with phrase lists; see `Recognizer.from_log_probs`.
 
     Phrases are boosted in the search and enter the language model's class, if there is one. Adapter,
-    rescoring, veto and pronunciation lookup do not apply. Safe to use from several threads.
+    rescoring, veto, spotting and pronunciation lookup do not apply. Safe to use from several threads.
     """
 
     def __init__(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from asr.align import TimedWord
 from asr.decoding import Decoder
 from asr.encoder_bias import Adapted, Sound
 from asr.evidence import Reading, evidence
+from asr.phrase_words import Item, PhraseWord, confidence_of, marked, merged, shown
 from asr.prepared import PreparedPhrases
 from asr.search import Hypothesis
 from biasing.attention import AttentionPart
@@ -22,31 +21,9 @@ from biasing.lookup import look_up
 from biasing.phone_alignment import PhoneFrames, align_words, phone_frames
 from biasing.phonetic import Place, Verdict, differences, rescore, restored, veto
 from biasing.report import Event, Outcome
+from biasing.spotting import Word, place
 
 LogProbs = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class PhraseWord:
-    """A word of the transcript, or all words of a phrase where it is written otherwise than they are said.
-
-    Attributes:
-        word: text, times and confidence.
-        phrase: display form of the phrase it belongs to; None for other words.
-    """
-
-    word: TimedWord
-    phrase: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The word."""
-        return self.word.text
-
-    @property
-    def confidence(self) -> float:
-        """How sure it is, by its sound alone."""
-        return self.word.confidence
 
 
 @dataclass(frozen=True)
@@ -73,11 +50,12 @@ def plainly_heard(words: Iterable[TimedWord]) -> Heard:
 
 
 @dataclass(frozen=True)
-class _Item:
-    """A word on its way into the transcript, and the place where its phrase was found."""
+class _Candidate:
+    """A reading of the search, its words and the phrases among them."""
 
-    word: TimedWord
-    found: Found | None = None
+    reading: Hypothesis
+    texts: list[str]
+    found: list[Found]
 
 
 @dataclass(frozen=True)
@@ -117,26 +95,28 @@ class PhraseDecoder:
         if not (readings[0].tokens or unbiased.tokens):
             return Heard(attention=adapted.attention)
         sound = _Sound(log_probs, phone_frames(phone_log_probs))
-        if self._bias.rescoring:
-            readings = self._rescored(readings, sound)
+        candidates = self._candidates(readings, sound)
         plain = self._read(self._plain, unbiased, sound)
-        best = self._read(self._biased, readings[0], sound)
-        discouraged = self._discouraged(plain)
-        if not (self.prepared.finder.find(best.texts) or discouraged):
-            best = plain
+        best = self._read(self._biased, candidates[0].reading, sound)
         found = self.prepared.finder.find(best.texts)
-        events = self._nearly(readings, best, sound)
-        items = [_Item(word) for word in best.words]
+        discouraged = self._discouraged(plain)
+        if not (found or discouraged):
+            best, found = plain, self.prepared.finder.find(plain.texts)
+        events = self._nearly(candidates, best, found, sound)
+        items = [Item(word) for word in best.words]
         if found:
             verdicts = self._judged(best, found, plain, sound)
             events += self._chosen(best, found, plain, verdicts, sound)
             places = {one.place for one in verdicts if one.vetoed}
             places |= _without_part(best, found, plain, discouraged)
-            items = restored(_marked(best.words, found), [_Item(word) for word in plain.words], places)
+            items = restored(marked(best.words, found), [Item(word) for word in plain.words], places)
+        if self._bias.spotting:
+            items, spotted = self._spotted(items, sound)
+            events += spotted
         if self._bias.lookup:
             items, looked_up = self._looked_up(items, sound)
             events += looked_up
-        return Heard(self._shown(items), tuple(events), plain.words, adapted.attention)
+        return Heard(shown(items, self.prepared.spelled), tuple(events), plain.words, adapted.attention)
 
     def _adapted(self, log_probs: LogProbs, phone_log_probs: LogProbs, states: LogProbs | None) -> Adapted:
         """The log-probs as the encoder gives them with the list, and where it looked."""
@@ -150,14 +130,16 @@ class PhraseDecoder:
         found = self.prepared.finder.find(plain.texts)
         return [one for one in found if (self.prepared.spelled[one.entry].boost or 0.0) < 0]
 
-    def _rescored(self, readings: list[Hypothesis], sound: _Sound) -> list[Hypothesis]:
+    def _candidates(self, readings: Sequence[Hypothesis], sound: _Sound) -> list[_Candidate]:
         """The readings in the order that search and phones agree on; as they are where none has a phrase."""
         texts = [self._biased.text(reading).split() for reading in readings]
-        if not any(self.prepared.finder.find(words) for words in texts):
-            return readings
+        found = map(self.prepared.finder.find, texts)
+        candidates = [_Candidate(*one) for one in zip(readings, texts, found, strict=True)]
+        if not self._bias.rescoring or not any(one.found for one in candidates):
+            return candidates
         scores = [reading.score for reading in readings]
         order = rescore(texts, scores, sound.phones, self.prepared.book, self._bias.phonetic).order
-        return [readings[rank] for rank in order]
+        return [candidates[rank] for rank in order]
 
     def _read(self, decoder: Decoder, reading: Hypothesis, sound: _Sound) -> Reading:
         return Reading(reading.tokens, decoder.words(reading, sound.log_probs))
@@ -193,7 +175,7 @@ class PhraseDecoder:
                 paid.get((best.words[one.first].first, last), 0.0),
                 evidence(sound.log_probs, best, verdict.replaces, tokens),
                 " ".join(verdict.instead),
-                _confidence(best.words[one.first : one.end]),
+                confidence_of(best.words[one.first : one.end]),
             )
             events.append(event)
         return events
@@ -204,14 +186,15 @@ class PhraseDecoder:
             return {}
         return {(match.first, match.end): match.nats for match in self._graph.walk(reading.tokens)}
 
-    def _nearly(self, others: Sequence[Hypothesis], best: Reading, sound: _Sound) -> list[Event]:
+    def _nearly(
+        self, others: Sequence[_Candidate], best: Reading, found: Sequence[Found], sound: _Sound
+    ) -> list[Event]:
         """Phrases that the best reading lacks, in the best of the others that has them."""
-        known = {one.entry for one in self.prepared.finder.find(best.texts)}
+        known = {one.entry for one in found}
         events = []
         for other in others:
-            found = self.prepared.finder.find(self._biased.text(other).split())
-            if new := [one for one in found if one.entry not in known]:
-                reading = self._read(self._biased, other, sound)
+            if new := [one for one in other.found if one.entry not in known]:
+                reading = self._read(self._biased, other.reading, sound)
                 events += [self._lost(one, reading, best, sound) for one in new]
                 known.update(one.entry for one in new)
         return events
@@ -222,9 +205,32 @@ class PhraseDecoder:
         instead = best.during(start, end)
         ratio = evidence(sound.log_probs, reading, (one.first, one.end), best.part(instead))
         lost_to = " ".join(best.texts[slice(*instead)])
-        return Event(one.entry, Outcome.nearly, start, end, 0.0, ratio, lost_to, _confidence(words))
+        return Event(one.entry, Outcome.nearly, start, end, 0.0, ratio, lost_to, confidence_of(words))
 
-    def _looked_up(self, items: list[_Item], sound: _Sound) -> tuple[list[_Item], list[Event]]:
+    def _spotted(self, items: list[Item], sound: _Sound) -> tuple[list[Item], list[Event]]:
+        """The transcript with phrases that the search missed, where sub-words show them and phones agree."""
+        seconds = self._plain.frame_seconds
+        words = [
+            Word(one.text, round(one.start / seconds), round(one.end / seconds), item.found is not None)
+            for one, item in ((item.word, item) for item in items)
+        ]
+        spotter, book = self.prepared.spotter, self.prepared.book
+        found = spotter.find(sound.log_probs)
+        placed = place(words, found, sound.phones, book, spotter.most_doubt, spotter.options)
+        events, changed = [], list(items)
+        for one in reversed(placed):
+            spotted = one.spotted
+            said = self._plain.part(spotted.text, sound.log_probs, spotted.start, spotted.end)
+            mark = Found(spotted.entry, spotted.start, spotted.end)
+            instead = " ".join(item.word.text for item in items[one.first : one.end])
+            changed[one.first : one.end] = [Item(word, mark) for word in said]
+            start, end, sure = said[0].start, said[-1].end, confidence_of(said)
+            events.append(
+                Event(spotted.entry, Outcome.fired, start, end, 0.0, one.gain, instead, sure, "spotting")
+            )
+        return changed, events
+
+    def _looked_up(self, items: list[Item], sound: _Sound) -> tuple[list[Item], list[Event]]:
         """The transcript with words replaced that sound exactly like a phrase."""
         prepared = self.prepared
         alignment = align_words([item.word.text for item in items], sound.phones, prepared.book)
@@ -232,41 +238,23 @@ class PhraseDecoder:
         events, replaced = [], list(items)
         for one in sorted(found, key=lambda one: -one.first):
             words = [item.word for item in items[one.first : one.end]]
-            merged = replace(_merged(words), text=one.text)
-            replaced[one.first : one.end] = [_Item(merged, Found(one.entry, one.first, one.end))]
+            word = replace(merged(words), text=one.text)
+            replaced[one.first : one.end] = [Item(word, Found(one.entry, one.first, one.end))]
             instead = " ".join(word.text for word in words)
             events.append(
                 Event(
                     one.entry,
                     Outcome.fired,
-                    merged.start,
-                    merged.end,
+                    word.start,
+                    word.end,
                     0.0,
                     one.gain,
                     instead,
-                    merged.confidence,
+                    word.confidence,
                     "pronunciation",
                 )
             )
         return replaced, events
-
-    def _shown(self, items: Sequence[_Item]) -> tuple[PhraseWord, ...]:
-        """The transcript with phrases as they are written."""
-        words: list[PhraseWord] = []
-        for found, group in groupby(items, key=lambda item: item.found):
-            said = [item.word for item in group]
-            if found is None:
-                words += [PhraseWord(word) for word in said]
-                continue
-            display = self.prepared.spelled[found.entry].display
-            written = display.split()
-            if len(written) != len(said):
-                said, written = [_merged(said)], [display]
-            words += [
-                PhraseWord(replace(word, text=text), display)
-                for word, text in zip(said, written, strict=True)
-            ]
-        return tuple(words)
 
 
 def _without_part(
@@ -282,23 +270,3 @@ def _without_part(
         for ours, theirs in differences(best.texts, plain.texts)
         if apart(found, ours) and apart(discouraged, theirs)
     }
-
-
-def _marked(words: Sequence[TimedWord], found: Iterable[Found]) -> list[_Item]:
-    """Words with the phrases they belong to."""
-    items = [_Item(word) for word in words]
-    for one in found:
-        items[one.first : one.end] = [replace(item, found=one) for item in items[one.first : one.end]]
-    return items
-
-
-def _confidence(words: Sequence[TimedWord]) -> float:
-    """Of several words: the geometric mean."""
-    return math.prod(word.confidence for word in words) ** (1 / len(words))
-
-
-def _merged(words: Sequence[TimedWord]) -> TimedWord:
-    """Several words as one."""
-    text = " ".join(word.text for word in words)
-    first, last = words[0], words[-1]
-    return TimedWord(text, first.start, last.end, _confidence(words), first.first, last.last)

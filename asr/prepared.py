@@ -19,6 +19,7 @@ from biasing.lookup import LookupIndex
 from biasing.options import BiasOptions
 from biasing.phone_book import PhoneBook, WordWays
 from biasing.phrases import Entry, PhraseList
+from biasing.spotting import Spotter
 from lm.classes import ClassModel
 from lm.ngram import NGram, WordModel
 
@@ -127,6 +128,11 @@ class PreparedPhrases:
     def book(self) -> PhoneBook:
         """How they are said."""
         return PhoneBook(self.tools.ways, self.phrases)
+
+    @cached_property
+    def spotter(self) -> Spotter:
+        """What finds them in the sub-words alone."""
+        return Spotter(self.spelled, self.tools.tokenizer.encode, self.tools.bias.spotter)
 
     @cached_property
     def index(self) -> LookupIndex:

@@ -59,7 +59,7 @@ class BoostOptions:
     boost grows with the distance to the best hypothesis; the formula is ours.
     """
 
-    budget: float = 16.0
+    budget: float = 12.0
     full_length: int = 5
     slope: float = 0.7
     base: float = 0.5

@@ -9,6 +9,7 @@ from typing import Any
 from biasing.graph import BoostOptions
 from biasing.lookup import LookupOptions
 from biasing.phonetic import PhoneticOptions
+from biasing.spotting import SpottingOptions
 from lm.classes import ClassOptions
 
 
@@ -53,6 +54,8 @@ class BiasOptions:
         classes: let phrases into the language model as members of its class of unknown words.
         rescoring: rank the readings of the search anew by how well their phones fit.
         veto: take a phrase back where the phones of what was heard without the list fit better.
+        spotting: look for phrases in the sub-words alone, whatever the search made of them, and put them in
+            where their phones fit.
         lookup: replace words that sound exactly like a phrase.
         variants: alternative spellings of each phrase that are listened for too; 0 for none.
         segmentations: ways to cut each spelling into sub-words that are listened for.
@@ -62,6 +65,7 @@ class BiasOptions:
         unigram: constants of the class. What it and the boosting give for one phrase is limited by the sum
             of `most` and `budget`; in long lists it gives way.
         phonetic: constants of rescoring and veto.
+        spotter: constants of the spotting.
         pronunciation: constants of the lookup.
     """
 
@@ -70,14 +74,16 @@ class BiasOptions:
     classes: bool = True
     rescoring: bool = True
     veto: bool = True
+    spotting: bool = True
     lookup: bool = True
     variants: int = 0
     segmentations: int = 1
     n_best: int = 10
     encoder: AdapterOptions = field(default_factory=AdapterOptions)
     boost: BoostOptions = field(default_factory=BoostOptions)
-    unigram: ClassOptions = field(default_factory=lambda: ClassOptions(offset=14.0, most=12.0, crowding=4.3))
+    unigram: ClassOptions = field(default_factory=lambda: ClassOptions(offset=14.0, most=8.0, crowding=2.6))
     phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)
+    spotter: SpottingOptions = field(default_factory=SpottingOptions)
     pronunciation: LookupOptions = field(default_factory=LookupOptions)
 
     def __post_init__(self) -> None:

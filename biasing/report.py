@@ -41,7 +41,7 @@ class Event:
             fit the sound than `instead` does. 0 where both are the same words.
         instead: the words in its place without the list, or of the reading that it lost to.
         confidence: of its words, acoustic alone, from 0 to 1.
-        way: "search", or "pronunciation" where the lookup put it there.
+        way: "search", or "spotting" or "pronunciation" where the spotting or the lookup put it there.
     """
 
     entry: int
@@ -69,6 +69,8 @@ class Event:
                 return f"lost to {without} (acoustic evidence {self.evidence:+.1f} nats)"
             case _ if self.way == "pronunciation":
                 return f"the phones of {without} are its pronunciation"
+            case _ if self.way == "spotting":
+                return f"spotted; the phones fit it by {self.evidence:.1f} nats better than {without}"
             case _ if self.evidence == 0.0:
                 return "heard without the list too"
             case _:

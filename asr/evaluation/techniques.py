@@ -74,7 +74,7 @@ def biased(name: str, bias: BiasOptions) -> Maker:
 
 
 JOINT = BiasOptions()
-SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "lookup")
+SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup")
 OFF = JOINT.without(*SWITCHES)
 BIASES: Mapping[str, BiasOptions] = {
     ADAPTER: replace(OFF, adapter=True),
@@ -82,6 +82,7 @@ BIASES: Mapping[str, BiasOptions] = {
     "constant": replace(OFF, boosting=True, boost=replace(JOINT.boost, slope=0.0)),
     "classes": replace(OFF, classes=True),
     "rescoring": replace(OFF, rescoring=True),
+    "spotting": replace(OFF, spotting=True),
     "lookup": replace(OFF, lookup=True),
     "joint": JOINT,
     **{f"joint-{switch}": JOINT.without(switch) for switch in SWITCHES},
