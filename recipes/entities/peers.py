@@ -18,9 +18,10 @@ from asr.recognizer import Acoustics, Recognizer
 from asr.search import BeamSearch, SearchOptions, greedy, words_from_tokens
 from biasing.graph import BoostOptions, graph_of
 from biasing.phrases import PhraseList
+from biasing.spotting import Spotter, SpottingOptions
 from lm.ngram import LMOptions, WordScorer
 from lm.vocabulary import read_vocabulary
-from recipes.entities.spotter import Spotter, SpotterOptions, merge, recognized_words
+from recipes.entities.spotter import merge, recognized_words
 
 NAMES = ("pyctcdecode", "icefall", "spotter", "spotter_greedy")
 
@@ -83,7 +84,7 @@ def icefall(recognizer: Recognizer, weight: float) -> Technique:
 
 def spotter(recognizer: Recognizer, weight: float, on_greedy: bool) -> Technique:
     """Put phrases spotted in the log-probs into what is recognized, by our search or greedily as in NeMo."""
-    options, tokenizer = SpotterOptions(token_bonus=weight), recognizer.tokenizer
+    options, tokenizer = SpottingOptions(token_bonus=weight), recognizer.tokenizer
     decoding = recognizer.options
     settings = SearchOptions(beam=decoding.beam, largest_step=4.0 + max(decoding.word_bonus, 0.0))
     lm = LMOptions(decoding.lm_weight, decoding.word_bonus, decoding.unk_penalty)
@@ -94,8 +95,7 @@ def spotter(recognizer: Recognizer, weight: float, on_greedy: bool) -> Technique
         best = greedy(acoustics.log_probs)
         if best.tokens and not on_greedy:
             best = search.decode(acoustics.log_probs)[0]
-        bonus = options.word_bonus
-        words = recognized_words(best.spans, acoustics.log_probs, tokenizer.pieces, bonus)
+        words = recognized_words(best.spans, acoustics.log_probs, tokenizer.pieces)
         return merge(words, Spotter(phrases, tokenizer.encode, options).find(acoustics.log_probs), options)
 
     name = "spotter_greedy" if on_greedy else "spotter"
