@@ -38,8 +38,8 @@ IN_NOISE = re.compile(r"(?P<set>.+)-(?P<snr_db>\d+)dB")
 OFFICIAL = {"test-other100": ("100", "test-other100.biasing_100.tsv")}
 """Sets with published lists: the size they stand for, and their file."""
 GRIDS = {
-    "pyctcdecode": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 14.0),
-    "icefall": (0.5, 1.0, 1.5, 2.0, 3.0, 4.0),
+    "pyctcdecode": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 14.0, 18.0, 24.0),
+    "icefall": (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0),
     "spotter": (1.0, 2.0, 3.0, 4.0, 5.0),
     "spotter_greedy": (1.0, 2.0, 3.0, 4.0, 5.0),
 }
