@@ -83,13 +83,7 @@ def transcribe(
     )
     if not (phrases or phrase):
         _refuse_without_phrases(compare, options, plot_attention)
-    if compare and (out is not None or formats != "txt"):
-        raise typer.BadParameter(
-            "--compare prints differences and no transcripts; drop -o and -f, or --compare"
-        )
-    names = tuple(name.strip() for name in formats.split(","))
-    if (line_characters or lines) and not {"srt", "vtt"} & set(names):
-        raise typer.BadParameter("--line-characters and --lines are for subtitles; add -f srt or -f vtt")
+    names = _formats(formats, compare, out, bool(line_characters or lines))
     wish = _Wish(
         model=model,
         formats=names,
@@ -106,18 +100,37 @@ def transcribe(
         picture=plot_attention,
     )
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
-        from asr.batch import pending, plan_jobs
-
-        jobs = plan_jobs(audio, recursive, names, out)
-        todo = pending(jobs, overwrite)
-        if len(todo) < len(jobs):
-            typer.echo(
-                f"{len(jobs) - len(todo)} of {len(jobs)} exist already; --overwrite writes them anew",
-                err=True,
-            )
+        todo = _todo(audio, recursive, overwrite, (names, out))
         failed = _run(todo, wish) if todo else 0
     if failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _todo(
+    audio: list[str], recursive: bool, overwrite: bool, outputs: tuple[tuple[str, ...], Path | None]
+) -> list[Job]:
+    """The recordings that have no transcript yet; how many have one is told."""
+    from asr.batch import pending, plan_jobs
+
+    jobs = plan_jobs(audio, recursive, *outputs)
+    todo = pending(jobs, overwrite)
+    if len(todo) < len(jobs):
+        typer.echo(
+            f"{len(jobs) - len(todo)} of {len(jobs)} exist already; --overwrite writes them anew", err=True
+        )
+    return todo
+
+
+def _formats(formats: str, compare: bool, out: Path | None, shaped: bool) -> tuple[str, ...]:
+    """The formats that are asked for; refuses what has no effect on them."""
+    names = tuple(name.strip() for name in formats.split(","))
+    if compare and (out is not None or formats != "txt"):
+        raise typer.BadParameter(
+            "--compare prints differences and no transcripts; drop -o and -f, or --compare"
+        )
+    if shaped and not {"srt", "vtt"} & set(names):
+        raise typer.BadParameter("--line-characters and --lines are for subtitles; add -f srt or -f vtt")
+    return names
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -224,8 +237,8 @@ def _warn(recognizer: Recognizer, wish: _Wish, lm: bool) -> None:
     if wish.changes.get("greedy") and (wish.phrase_file or wish.phrases):
         acting = "the encoder's adapter and " if recognizer.encoder_bias is not None else ""
         typer.echo(
-            f"--greedy: phrases act by {acting}spotting and pronunciation lookup alone; boosting, the language "
-            "model class and rescoring need the beam search",
+            f"--greedy: phrases act by {acting}spotting and pronunciation lookup alone; boosting, the "
+            "language model class and rescoring need the beam search",
             err=True,
         )
 

@@ -29,7 +29,7 @@ def test_commands_and_their_options_exist():
     assert lines
     for line in lines:
         words = line.split()
-        command = words[:2] if words[0] in {"lm", "models"} else words[:1]
+        command = words[:2] if words[0] in {"lm", "models", "phrases"} else words[:1]
         shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
         assert shown.exit_code == 0, line
         for option in (word for word in words if word.startswith("-")):
