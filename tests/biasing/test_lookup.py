@@ -8,7 +8,7 @@ from phones_said import Letters, random_log_probs, said
 
 from biasing.lookup import EXACT, NEAR, LookupIndex, LookupOptions, look_up, replaced
 from biasing.phone_alignment import PhoneticError, align_words, phone_frames
-from biasing.phone_book import PhoneBook, classes
+from biasing.phone_book import PhoneBook, WordWays, classes
 from biasing.phrases import Phrase, make_phrases
 
 
@@ -151,3 +151,19 @@ def test_an_index_answers_by_pronunciation():
     for options in ({"longest": 0}, {"least_phones": 0}, {"margin": float("nan")}):
         with pytest.raises(PhoneticError):
             LookupOptions(**options)
+
+
+def test_words_are_asked_for_once_however_many_lists_have_them():
+    asked = []
+
+    class Counting(Letters):
+        def pronounce(self, word, count):
+            asked.append(word)
+            return super().pronounce(word, count)
+
+    ways = WordWays(Counting())
+    for names in (["abba", "cad"], ["cad", "dab abba"]):
+        phrases = make_phrases(names)
+        own, fresh = PhoneBook(ways, phrases), PhoneBook(Letters(), phrases)
+        assert [own.ways_of(entry) for entry in phrases] == [fresh.ways_of(entry) for entry in phrases]
+    assert sorted(asked) == ["abba", "cad", "dab"]
