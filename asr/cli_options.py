@@ -108,7 +108,8 @@ Beam = Annotated[
 Greedy = Annotated[
     bool,
     typer.Option(
-        "--greedy", help="Best token of each frame; no beam, no language model, of phrases spotting and lookup alone."
+        "--greedy",
+        help="Best token of each frame; no beam, no language model, of phrases spotting and lookup alone.",
     ),
 ]
 LanguageModel = Annotated[
