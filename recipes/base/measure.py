@@ -78,7 +78,7 @@ def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
         return min(tried, key=lambda options: tried[options])
 
     best = search((0.3, 0.5, 0.7, 0.9), (0.0, 1.5, 3.0), (-5.0,))
-    best = search((best.lm_weight,), (best.word_bonus,), (-10.0, -2.0, 0.0))
+    best = search((best.lm_weight,), (best.word_bonus,), (-20.0, -15.0, -10.0, -2.0, 0.0))
     weights = (best.lm_weight - 0.1, best.lm_weight, best.lm_weight + 0.1)
     bonuses = (best.word_bonus - 0.75, best.word_bonus, best.word_bonus + 0.75)
     return search(weights, bonuses, (best.unk_penalty,))
