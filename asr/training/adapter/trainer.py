@@ -260,7 +260,8 @@ class AdapterTrainer:
         self.adapter.eval()
         scores = dev.score(self.adapter)
         self.adapter.train()
-        self.best.offer(scores.wer + scores.absent_wer, self.progress.step, self.adapter.state_dict())
+        errors = scores.b_wer + scores.u_wer + scores.absent_wer
+        self.best.offer(errors, self.progress.step, self.adapter.state_dict())
         return scores
 
     def _log(self, scores: AdapterScores | None) -> None:
