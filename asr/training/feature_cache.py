@@ -153,5 +153,5 @@ def _read_index(folder: Path) -> tuple[int, dict[str, Entry]]:
 
 
 def _stamp(path: Path) -> str:
-    """What tells a recording from a changed one: its bytes, for a copied or remounted folder has new times."""
+    """What tells a recording from a changed one: its bytes, as a copied folder has new times."""
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
