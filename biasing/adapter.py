@@ -194,7 +194,7 @@ class ContextualAdapter(nn.Module):
         if not phrases:
             keys, values = self.embedding.new_zeros((0, self.config.dim)), self.embedding[:0]
         else:
-            padded = pad_sequence(list(tokens.split(lengths.tolist())), batch_first=True)
+            padded = pad_sequence([torch.tensor(one) for one in phrases], batch_first=True)
             keys, values = self.encoder(self.embedding[padded], lengths)
         if not self.config.positions:
             tokens, owners = torch.zeros_like(numbers), numbers
@@ -227,11 +227,12 @@ class ContextualAdapter(nn.Module):
 
     def nearest(self, questions: Questions, phrases: EncodedPhrases, count: int) -> Tensor:
         """The `count` spellings `(count,)`, ascending, whose best logit in any frame is highest."""
+        spellings = len(phrases.owner)
         best = [
-            self._best(questions, phrases.only(part))
-            for part in torch.arange(len(phrases.owner)).split(PHRASES_AT_ONCE)
+            self._best(questions, phrases.only(torch.arange(start, min(start + PHRASES_AT_ONCE, spellings))))
+            for start in range(0, spellings, PHRASES_AT_ONCE)
         ]
-        return torch.cat(best).topk(min(count, len(phrases.owner))).indices.sort().values
+        return torch.cat(best).topk(min(count, spellings)).indices.sort().values
 
     def _best(self, questions: Questions, phrases: EncodedPhrases) -> Tensor:
         """The best logit of each spelling `(S,)`."""
@@ -246,7 +247,8 @@ class ContextualAdapter(nn.Module):
         logits = (
             self._compare(questions.asked, phrases.keys) + (weights + phrases.log_weights)[..., phrases.place]
         )
-        return logits + now * questions.now[..., phrases.now] if self.config.positions else logits
+        found: Tensor = logits + now * questions.now[..., phrases.now] if self.config.positions else logits
+        return found
 
     def _compare(self, asked: Tensor, keys: Tensor) -> Tensor:
         return asked @ keys.T / math.sqrt(self.config.dim)
@@ -254,5 +256,5 @@ class ContextualAdapter(nn.Module):
 
 def _loudest(values: Tensor, window: int) -> Tensor:
     """The largest of the values `(B, T, V)` within a window of frames around each."""
-    pooled = F.max_pool1d(values.transpose(1, 2), window, 1, window // 2)
+    pooled: Tensor = F.max_pool1d(values.transpose(1, 2), window, 1, window // 2)
     return pooled.transpose(1, 2)
