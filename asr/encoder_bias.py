@@ -80,8 +80,9 @@ class EncoderBias:
         phrase, the log-probs stay as they are, bit for bit.
         """
         layers = [torch.from_numpy(one)[None] for one in sound.states]
-        both = (torch.from_numpy(one)[None] for one in (sound.log_probs, sound.phone_log_probs))
-        questions = self._adapter.questions(Heard(layers, *both, torch.tensor([len(sound.log_probs)])))
+        log_probs, phones = (torch.from_numpy(one)[None] for one in (sound.log_probs, sound.phone_log_probs))
+        lengths = torch.tensor([len(sound.log_probs)])
+        questions = self._adapter.questions(Heard(layers, log_probs, phones, lengths))
         if len(phrases.owner) > options.longest:
             phrases = phrases.only(self._adapter.nearest(questions, phrases, options.kept))
         found = self._adapter(questions, phrases)

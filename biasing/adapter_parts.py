@@ -103,7 +103,7 @@ class FrameQuery(nn.Module):
         nn.init.zeros_(self.join.bias)
 
     def forward(self, states: Sequence[Tensor], phones: Tensor, mask: Tensor) -> Tensor:
-        """States `(B, T, D)`, phone log-probs `(B, T, C)` and a mask `(B, T)` to what is asked, `(B, T, A)`."""
+        """States `(B, T, D)`, phone log-probs `(B, T, C)`, a mask `(B, T)`: what is asked, `(B, T, A)`."""
         shares = self.mix.softmax(0)
         layers = states[: len(shares)]
         mixed = sum(

@@ -95,6 +95,6 @@ class AdapterTrainConfig:
     def adapter(self, state_dim: int, layers: int) -> AdapterConfig:
         """The adapter's shape for an encoder. Raises `ConfigError` on settings that there are not."""
         try:
-            return AdapterConfig(state_dim=state_dim, layers=layers, **self.shape)
+            return AdapterConfig(**{**self.shape, "state_dim": state_dim, "layers": layers})  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
             raise ConfigError(f"shape: {error}") from error
