@@ -16,6 +16,8 @@ from biasing.phrases import Entry
 from biasing.token_passing import NO_SPELLING, Nodes, spot
 from biasing.trie import make_trie
 
+TINY = 1e-300
+
 
 class SpottingError(ValueError):
     """Options with which nothing can be spotted."""
@@ -45,8 +47,8 @@ class SpottingOptions:
     the phones decide is ours.
     """
 
-    token_bonus: float = 4.5
-    beam: float = 5.0
+    token_bonus: float = 5.5
+    beam: float = 15.0
     blank_threshold: float = 0.8
     first_token: float = 0.001
     least_score: float = -5.0
@@ -61,8 +63,8 @@ class SpottingOptions:
 
     def __post_init__(self) -> None:
         shares = (self.blank_threshold, self.first_token, self.conflict, self.replaced)
-        if not (all(0 <= share <= 1 for share in shares) and min(shares[:2]) > 0 and self.beam > 0):
-            raise SpottingError(f"{self}: the four shares are from 0 to 1, the first two and beam not 0")
+        if not (all(0 <= share <= 1 for share in shares) and self.beam >= 0):
+            raise SpottingError(f"{self}: the four shares are from 0 to 1, beam is 0 or more")
         if any(map(math.isnan, (self.token_bonus, self.least_score, self.doubt_cost, self.doubt))):
             raise SpottingError(f"{self}: the nats are numbers")
         if not (self.room >= 1 and 0 <= self.crowding < math.inf and self.most >= 0):
@@ -121,7 +123,7 @@ class Spotter:
         if not self._listed or not len(log_probs):
             return []
         one = self.options
-        shares = math.log(one.blank_threshold), math.log(one.first_token)
+        shares = (math.log(max(share, TINY)) for share in (one.blank_threshold, one.first_token))
         limits = np.array([one.token_bonus, one.beam, *shares, one.least_score])
         rows = spot(np.ascontiguousarray(log_probs, np.float32), self._nodes, limits)
         return [Spotted(*self._listed[int(row[0])], row[1], int(row[2]), int(row[3])) for row in rows]

@@ -23,6 +23,8 @@ from lm.ngram import LMOptions, WordScorer
 from lm.vocabulary import read_vocabulary
 from recipes.entities.spotter import merge, recognized_words
 
+NEMO_BEAM = 5.0
+"""Of its word spotter, whose other constants are those of `SpottingOptions`."""
 NAMES = ("pyctcdecode", "icefall", "spotter", "spotter_greedy")
 
 
@@ -84,7 +86,7 @@ def icefall(recognizer: Recognizer, weight: float) -> Technique:
 
 def spotter(recognizer: Recognizer, weight: float, on_greedy: bool) -> Technique:
     """Put phrases spotted in the log-probs into what is recognized, by our search or greedily as in NeMo."""
-    options, tokenizer = SpottingOptions(token_bonus=weight), recognizer.tokenizer
+    options, tokenizer = SpottingOptions(token_bonus=weight, beam=NEMO_BEAM), recognizer.tokenizer
     decoding = recognizer.options
     settings = SearchOptions(beam=decoding.beam, largest_step=4.0 + max(decoding.word_bonus, 0.0))
     lm = LMOptions(decoding.lm_weight, decoding.word_bonus, decoding.unk_penalty)

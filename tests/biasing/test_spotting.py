@@ -122,7 +122,7 @@ def test_less_doubt_is_forgiven_in_longer_lists():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"beam": 0.0}, {"conflict": 1.5}, {"first_token": 0.0}, {"doubt": math.nan}, {"room": 0}]
+    "wrong", [{"beam": -1.0}, {"conflict": 1.5}, {"first_token": -0.1}, {"doubt": math.nan}, {"room": 0}]
 )
 def test_options_that_spot_nothing_are_named(wrong):
     with pytest.raises(SpottingError, match=next(iter(wrong))):
