@@ -207,6 +207,11 @@ MANY = 4000
 """Recordings that take longer than the time in which a first transcript is seen and a signal sent."""
 
 
+def _heed_interrupts():
+    """What a shell starts in the background ignores them, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_leaves_no_half_file(number, code, model_folder, tmp_path):
     many = tmp_path / "many"
@@ -218,6 +223,7 @@ def test_a_run_that_is_stopped_leaves_no_half_file(number, code, model_folder, t
     program = subprocess.Popen(
         [sys.executable, "-m", "asr", *map(str, call)], cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509
     )  # fmt: skip
     while not list(tmp_path.rglob("*.txt")) and program.poll() is None:
         time.sleep(0.01)
