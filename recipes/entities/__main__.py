@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -21,6 +22,22 @@ from recipes.entities.tables import fill
 
 ROOT = Path(__file__).parents[2]
 PAGES = [str(ROOT / "README.md"), str(ROOT / "recipes" / "README.md"), str(RESULTS.parent / "README.md")]
+
+
+PLACES = ("--data", "--cache", "--out")
+"""Options that say where things lie on one machine; they change no number and are not kept with it."""
+
+
+def without_places(given: Sequence[str]) -> list[str]:
+    """The arguments that another machine repeats: without `PLACES`, models by their folders' names."""
+    kept: list[str] = []
+    skipped = False
+    for one in given:
+        named = one.partition("=")[0] in PLACES
+        if not (named or skipped):
+            kept.append(Path(one).name if "/" in one else one)
+        skipped = named and "=" not in one
+    return kept
 
 
 def main() -> None:
@@ -51,7 +68,7 @@ def main() -> None:
         return
     if not arguments.data.is_dir():
         parser.error(f"{arguments.data}: no such data folder; give --data FOLDER")
-    command = shlex.join(["python", "-m", "recipes.entities", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "recipes.entities", *without_places(sys.argv[1:])])
     benches = [
         Bench(arguments.data, model, arguments.cache, arguments.out)
         for model in arguments.names or ["base-en"]
