@@ -29,11 +29,15 @@ class SourceConfig:
     """One manifest, or one source within it, and how often its utterances are drawn."""
 
     manifest: str
-    """JSON-lines manifest, relative to `data.root`."""
+    """JSON-lines manifest, relative to `root`."""
     source: str = ""
     """Only utterances of this source; empty: all that no other entry names."""
     weight: float = 1.0
     """Draws per utterance and epoch: 0.5 takes every other one, 2 takes each twice."""
+    root: str = ""
+    """Folder of speech that lies elsewhere; empty: `data.root`."""
+    copies: int = -1
+    """Augmented copies of its states, at most `features.copies`; -1: as many. Many hours need few copies."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from asr.phones import PHONE_IDS, strip_stress
 from asr.tokenizer import Tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
-from asr.training.config import ConfigError, DataConfig
+from asr.training.config import ConfigError, DataConfig, SourceConfig
 from asr.training.distributed import Team
 from asr.training.feature_cache import Features
 from asr.training.teacher import Teacher
@@ -42,6 +42,8 @@ class Example:
     """None when a word has no known pronunciation."""
     weight: float
     """Draws per epoch."""
+    copies: int = -1
+    """Augmented copies of a pretrained encoder's states; -1: as many as there are."""
 
 
 @dataclass(frozen=True)
@@ -87,26 +89,28 @@ def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...]
     return tuple(phone for word in words for phone in lexicon[word])
 
 
-def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
-    """The utterances of all sources with their weights.
+def select_utterances(config: DataConfig) -> list[tuple[Utterance, SourceConfig]]:
+    """The utterances of all sources, each with its source.
 
     Raises:
         ConfigError: a source selects nothing, or all utterances are too short or too long.
     """
-    chosen: list[tuple[Utterance, float]] = []
+    chosen: list[tuple[Utterance, SourceConfig]] = []
     for entry in config.sources:
         named = {
-            other.source for other in config.sources if other.manifest == entry.manifest and other.source
+            other.source
+            for other in config.sources
+            if (other.root, other.manifest) == (entry.root, entry.manifest) and other.source
         }
         picked = [
             utterance
-            for utterance in read_manifest(Path(config.root) / entry.manifest)
+            for utterance in read_manifest(Path(entry.root or config.root) / entry.manifest)
             if (utterance.source == entry.source if entry.source else utterance.source not in named)
         ]
         if not picked:
             raise ConfigError(f"data.sources: {entry.manifest} has no utterance of source {entry.source!r}")
         chosen += [
-            (utterance, entry.weight)
+            (utterance, entry)
             for utterance in picked
             if config.min_seconds <= utterance.duration <= config.max_seconds
         ]
@@ -119,7 +123,9 @@ def select_utterances(config: DataConfig) -> list[tuple[Utterance, float]]:
 
 
 def make_examples(
-    chosen: Sequence[tuple[Utterance, float]], tokenizer: Tokenizer, lexicon: dict[str, tuple[int, ...]]
+    chosen: Sequence[tuple[Utterance, SourceConfig]],
+    tokenizer: Tokenizer,
+    lexicon: dict[str, tuple[int, ...]],
 ) -> list[Example]:
     """Targets for every utterance with text."""
     return [
@@ -129,9 +135,10 @@ def make_examples(
             utterance.text,
             tuple(tokenizer.encode(utterance.text)),
             pronounce(utterance.text, lexicon),
-            weight,
+            source.weight,
+            source.copies,
         )
-        for utterance, weight in chosen
+        for utterance, source in chosen
         if utterance.text.strip()
     ]
 

@@ -16,7 +16,7 @@ from asr.frontends import PretrainedConfig, PretrainedEncoder
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
 from asr.training.config import ConfigError, FeaturesConfig
-from asr.training.data import Batch, BatchPlan, collate
+from asr.training.data import Batch, BatchPlan, Example, collate
 from asr.training.distributed import Team
 from asr.training.feature_cache import FeatureCache, Features, extract
 
@@ -40,9 +40,12 @@ class FeatureMaker:
         return self._extract("clean", paths, lambda path: self._states(audio[path]))
 
     def augmented(
-        self, audio: AudioCache, paths: Sequence[Path], augmenter: Augmenter, seed: int
+        self, audio: AudioCache, examples: Sequence[Example], augmenter: Augmenter, seed: int
     ) -> list[FeatureCache]:
-        """`copies` caches; what happens to a recording depends on seed, copy and its name alone."""
+        """`copies` caches, each of the examples that have so many.
+
+        What happens to a recording depends on seed, copy and its name alone.
+        """
         chain = {name: value for name, value in asdict(augmenter.config).items() if name not in MASKS}
         key = hashlib.sha256(json.dumps([chain, seed], sort_keys=True).encode()).hexdigest()[:8]
 
@@ -53,9 +56,11 @@ class FeatureMaker:
 
             return encode
 
-        return [
-            self._extract(f"{key}-{copy}", paths, encoder_of(copy)) for copy in range(self.options.copies)
-        ]
+        caches = []
+        for copy in range(self.options.copies):
+            paths = [example.audio for example in examples if not 0 <= example.copies <= copy]
+            caches.append(self._extract(f"{key}-{copy}", paths, encoder_of(copy)))
+        return caches
 
     def _states(self, samples: Samples) -> Features:
         assert isinstance(self.encoder, PretrainedEncoder)
@@ -85,5 +90,6 @@ class FeatureBatchMaker:
         features = []
         for at, example in zip(mine, examples, strict=True):
             chance = np.random.default_rng((self.plan.seed, epoch, position, at))
-            features.append(self.copies[int(chance.integers(len(self.copies)))][example.audio])
+            held = [copy for copy in self.copies if example.audio in copy]
+            features.append(held[int(chance.integers(len(held)))][example.audio])
         return collate(examples, features)

@@ -27,7 +27,7 @@ from asr.model import (
 from asr.tokenizer import ALPHABET, Tokenizer, train_tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache
-from asr.training.config import ConfigError, DataConfig, TrainConfig
+from asr.training.config import ConfigError, DataConfig, SourceConfig, TrainConfig
 from asr.training.curves import plot_curves
 from asr.training.data import BatchMaker, BatchPlan, Example, make_examples, read_lexicon, select_utterances
 from asr.training.distributed import Team, join_team
@@ -157,7 +157,7 @@ def _encode_all(
         team.wait()
     dev = maker.clean(corpus.dev_audio, [example.audio for example in corpus.dev])
     paths = [example.audio for example in corpus.train]
-    copies = [maker.clean(corpus.audio, paths), *maker.augmented(corpus.audio, paths, augmenter, seed)]
+    copies = [maker.clean(corpus.audio, paths), *maker.augmented(corpus.audio, corpus.train, augmenter, seed)]
     if team.leads:
         team.wait()
     return copies, dev
@@ -186,7 +186,8 @@ def load_corpus(config: TrainConfig, resume: bool) -> Corpus:
     tokenizer = Tokenizer(tokenizer_file)
     lexicon = read_lexicon(root / data.lexicon) if data.lexicon else {}
     train_examples = make_examples(chosen, tokenizer, lexicon)
-    dev = make_examples([(u, 1.0) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
+    held_out = SourceConfig(manifest=data.dev)
+    dev = make_examples([(u, held_out) for u in read_manifest(root / data.dev)], tokenizer, lexicon)
     if not dev:
         raise ConfigError(f"data.dev: {root / data.dev} has no utterance with a text; checkpoints need some")
     cache, noise_files = Path(data.cache), find_noise(root, data.noise)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .clips import ENCODINGS, Clip, KokoroSpeaker, Options, make_clips, plan_clips
-from .errors import SynthesisError, TextError
+from .errors import SynthesisError
 from .espeak import find_espeak
 from .kokoro import voice_names
 from .sentences import TEMPLATES, name_sentences
@@ -17,14 +17,12 @@ from .split import SPLITS, choose_voices, keep_sentences
 from .text import (
     Phrase,
     Sentence,
-    find_phrases,
-    normalise,
     read_lexicon,
     read_phrases,
     read_sentences,
     read_templates,
+    readable,
     sounds_from_lexicon,
-    with_entities,
 )
 
 log = logging.getLogger("recipes.synthesis")
@@ -58,7 +56,7 @@ def _synthesise(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace, voices: Sequence[str]) -> list[Clip]:
     phrases = _phrases(options)
-    sentences, unreadable = _readable(_sentences(options, phrases), phrases)
+    sentences, unreadable = readable(_sentences(options, phrases), phrases)
     for message in unreadable:
         log.warning("left out: %s", message)
     kept = keep_sentences(sentences, options.split)
@@ -102,22 +100,6 @@ def _sentences(options: argparse.Namespace, phrases: Sequence[Phrase]) -> list[S
     return name_sentences(
         names, read_templates(options.templates), options.takes * len(phrases), options.seed
     )
-
-
-def _readable(sentences: Sequence[Sentence], phrases: Sequence[Phrase]) -> tuple[list[Sentence], list[str]]:
-    """The sentences that can be transcribed, with the phrases found in them; a message for each other."""
-    readable, messages = [], []
-    for sentence in sentences:
-        names = (phrase.text for _, _, phrase in find_phrases(sentence.text, phrases))
-        complete = with_entities(sentence, names)
-        try:
-            for text in (complete.text, *complete.entities):
-                normalise(text)
-        except TextError as error:
-            messages.append(str(error))
-        else:
-            readable.append(complete)
-    return readable, messages
 
 
 def _rate(value: str) -> tuple[float, float]:

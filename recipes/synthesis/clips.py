@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import soundfile
 
@@ -73,7 +73,31 @@ class Clip:
     rate: float
 
 
-Speak = Callable[[Clip], Samples]
+class Speaker(Protocol):
+    """Who speaks a recording."""
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls the speaker."""
+
+
+class Planned(Protocol):
+    """A recording to be made, by whatever synthesiser; see `Clip` for the attributes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def entities(self) -> tuple[str, ...]: ...
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def voice(self) -> Speaker: ...
+
+
+AnyClip = TypeVar("AnyClip", bound=Planned)
+Speak = Callable[[AnyClip], Samples]
 """Speech (samples,) at 16 kHz for a clip."""
 
 
@@ -90,7 +114,7 @@ def plan_clips(sentences: Sequence[Sentence], phrases: Sequence[Phrase], options
 
 
 def make_clips(
-    clips: Sequence[Clip], folder: Path, make_speaker: Callable[[], Speak], workers: int = 1
+    clips: Sequence[AnyClip], folder: Path, make_speaker: Callable[[], Speak[AnyClip]], workers: int = 1
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Make the clips that are not in `folder` yet and write its `manifest.jsonl`.
 
@@ -113,7 +137,7 @@ def make_clips(
     return records, failures
 
 
-def record(clip: Clip, folder: Path) -> dict[str, Any]:
+def record(clip: Planned, folder: Path) -> dict[str, Any]:
     """The manifest line of a finished clip."""
     fields: dict[str, Any] = {
         "audio_filepath": clip.name,
@@ -143,7 +167,7 @@ class KokoroSpeaker:
 
     folder: Path
 
-    def __call__(self) -> Speak:
+    def __call__(self) -> Speak[Clip]:
         """Load the model; called once in each worker."""
         model = Kokoro(self.folder)
         return lambda clip: model.speak(clip_phones(clip), clip.voice, clip.rate)
@@ -176,7 +200,7 @@ def _clip(sentence: Sentence, found: Sequence[Phrase], options: Options, rng: ra
 
 
 def _run(
-    clips: Sequence[Clip], folder: Path, make_speaker: Callable[[], Speak], workers: int
+    clips: Sequence[AnyClip], folder: Path, make_speaker: Callable[[], Speak[AnyClip]], workers: int
 ) -> Iterator[str | None]:
     if not clips:
         return
@@ -188,18 +212,18 @@ def _run(
         yield from pool.map(_make_in_worker, clips, [folder] * len(clips), chunksize=4)
 
 
-_SPEAK: list[Speak] = []
+_SPEAK: list[Speak[Any]] = []
 
 
-def _start(make_speaker: Callable[[], Speak]) -> None:
+def _start(make_speaker: Callable[[], Speak[Any]]) -> None:
     _SPEAK[:] = [make_speaker()]
 
 
-def _make_in_worker(clip: Clip, folder: Path) -> str | None:
+def _make_in_worker(clip: Planned, folder: Path) -> str | None:
     return _make(_SPEAK[0], clip, folder)
 
 
-def _make(speak: Speak, clip: Clip, folder: Path) -> str | None:
+def _make(speak: Speak[AnyClip], clip: AnyClip, folder: Path) -> str | None:
     """Make one clip; a sentence that cannot be spoken becomes a message, for the others must go on."""
     container, subtype = ENCODINGS[Path(clip.name).suffix[1:]]
     part = folder / f".{clip.name}.part"

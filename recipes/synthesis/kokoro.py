@@ -68,15 +68,15 @@ def voice_names(folder: Path) -> list[str]:
     return names
 
 
-def finish(samples: Samples) -> Samples:
-    """Cut the silence around 24 kHz speech down to 0.15 s, resample to 16 kHz and even out the level."""
+def finish(samples: Samples, rate: float = _MODEL_RATE) -> Samples:
+    """Cut the silence around speech down to 0.15 s, resample it to 16 kHz and even out the level."""
     import soxr
 
     loud = np.flatnonzero(np.abs(samples) > 0.01 * max(float(np.abs(samples).max(initial=0.0)), 1e-6))
     if loud.size:
-        margin = int(_MARGIN_S * _MODEL_RATE)
+        margin = int(_MARGIN_S * rate)
         samples = samples[max(0, loud[0] - margin) : loud[-1] + margin]
-    speech = np.asarray(soxr.resample(samples, _MODEL_RATE, SAMPLE_RATE), dtype=np.float32)
+    speech = np.asarray(soxr.resample(samples, rate, SAMPLE_RATE), dtype=np.float32)
     rms = float(np.sqrt(np.mean(np.square(speech)))) if speech.size else 0.0
     peak = float(np.abs(speech).max(initial=0.0))
     gain = min(_RMS / max(rms, 1e-6), _PEAK / max(peak, 1e-6))

@@ -132,9 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _collect(options: argparse.Namespace) -> list[Sentence]:
     sentences: list[Sentence] = []
-    if options.book:
-        lines = _book_lines(options.data / "text" / "books.txt.xz")
-        sentences += book_sentences(lines, options.book, (options.min_words, options.max_words), options.seed)
+    words = (options.min_words, options.max_words)
+    for count, file in ((options.book, "books.txt.xz"), (options.read, "librispeech_train_clean_100.txt.xz")):
+        if count:
+            sentences += book_sentences(_book_lines(options.data / "text" / file), count, words, options.seed)
     if options.names:
         names = read_names(options.data, options.split)
         log.info("%s", ", ".join(f"{len(entries)} {category}" for category, entries in names.items()))
@@ -167,10 +168,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder")
     parser.add_argument("--out", type=Path, required=True, help="TSV to write")
     parser.add_argument("--book", type=int, default=0, metavar="N", help="book sentences")
+    parser.add_argument("--read", type=int, default=0, metavar="N", help="transcripts of read speech")
     parser.add_argument("--names", type=int, default=0, metavar="N", help="carrier sentences around names")
     parser.add_argument("--templates", type=Path, default=TEMPLATES, help="carrier sentences")
-    parser.add_argument("--min-words", type=int, default=5, help="of a book sentence")
-    parser.add_argument("--max-words", type=int, default=22, help="of a book sentence")
+    parser.add_argument("--min-words", type=int, default=5, help="of a sentence")
+    parser.add_argument("--max-words", type=int, default=22, help="of a sentence")
     parser.add_argument("--split", choices=("train", "test", "any"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     return parser

@@ -101,6 +101,22 @@ def find_phrases(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int, P
     return sorted(found, key=lambda item: item[0])
 
 
+def readable(sentences: Sequence[Sentence], phrases: Sequence[Phrase]) -> tuple[list[Sentence], list[str]]:
+    """The sentences that can be transcribed, with the phrases found in them; a message for each other."""
+    readable, messages = [], []
+    for sentence in sentences:
+        names = (phrase.text for _, _, phrase in find_phrases(sentence.text, phrases))
+        complete = with_entities(sentence, names)
+        try:
+            for text in (complete.text, *complete.entities):
+                normalise(text)
+        except TextError as error:
+            messages.append(str(error))
+        else:
+            readable.append(complete)
+    return readable, messages
+
+
 def sounds_from_lexicon(phrase: str, lexicon: dict[str, str]) -> str | None:
     """The ARPAbet of `phrase` between slashes, when the lexicon has every one of its words."""
     words = normalise(phrase).split()

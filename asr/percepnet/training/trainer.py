@@ -75,7 +75,7 @@ def load_mixers(config: DenoiserConfig) -> tuple[Mixer, Mixer]:
     if not root.is_dir():
         raise ConfigError(f"{root}: no such data folder; set data.root (--set data.root=FOLDER)")
     chosen = select_utterances(_selection(data))
-    weights = {utterance.audio: weight for utterance, weight in chosen}
+    weights = {utterance.audio: source.weight for utterance, source in chosen}
     noises = find_noise(root, data.noise)
     kept = noises[:: data.dev_noise_every]
     if not 0 < len(kept) < len(noises):

@@ -171,7 +171,11 @@ def test_sources_share_a_manifest(corpus):
     both = selected(
         SourceConfig("train.jsonl", weight=2.0), SourceConfig("train.jsonl", source="odd", weight=0.5)
     )
-    assert Counter((u.source, weight) for u, weight in both) == {("even", 2.0): 6, ("odd", 0.5): 6}
+    assert Counter((u.source, source.weight) for u, source in both) == {("even", 2.0): 6, ("odd", 0.5): 6}
+    elsewhere = select_utterances(
+        DataConfig("nowhere", (SourceConfig("train.jsonl", root=str(corpus)),), min_seconds=0.1)
+    )
+    assert [u.audio for u, _ in elsewhere] == [u.audio for u, _ in everything]
     with pytest.raises(ConfigError, match="no utterance of source 'none'"):
         selected(SourceConfig("train.jsonl", source="none"))
     with pytest.raises(ConfigError, match=r"between 0\.1 and 0\.2 s"):

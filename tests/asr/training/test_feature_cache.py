@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from asr.training.config import ConfigError
+from asr.frontends import PretrainedConfig, PretrainedEncoder
+from asr.training.config import AugmentConfig, ConfigError, FeaturesConfig
 from asr.training.data import FRAME_STEP, BatchPlan, Example, collate
 from asr.training.distributed import Team
-from asr.training.feature_batches import FeatureBatchMaker
+from asr.training.feature_batches import FeatureBatchMaker, FeatureMaker
 from asr.training.feature_cache import DATA_FILE, INDEX_FILE, FeatureCache, extract
 
 DIM = 6
@@ -107,3 +108,37 @@ def test_batches_repeat_and_draw_from_all_copies(recordings, tmp_path):
     assert not maker(0, 0, []).samples.numel()
     with pytest.raises(ConfigError, match="neither"):
         FeatureBatchMaker(plan, [], Team())
+
+
+class Level(PretrainedEncoder):
+    """An encoder whose states are the level of the recording."""
+
+    dim = DIM
+
+    def states(self, samples):
+        return np.full((3, DIM), samples.max(), np.float32)
+
+
+class Louder:
+    """Augmentation that can be told from none."""
+
+    config = AugmentConfig()
+
+    def __call__(self, samples, _generator):
+        return samples + 1000
+
+
+def test_a_source_may_have_fewer_copies(recordings, tmp_path):
+    """What lacks an augmented copy is drawn from those it has, and only what has a copy is extracted."""
+    plain = [Example(path, 1.0, "a", (1,), (1,), 1.0, copies=0) for path in recordings[:50]]
+    both = [Example(path, 1.0, "a", (1,), (1,), 1.0) for path in recordings[50:]]
+    options = FeaturesConfig(cache=str(tmp_path / "features"), copies=1)
+    maker = FeatureMaker(Level(), PretrainedConfig("moonshine-tiny", "0" * 64, DIM, 40.0), options, threads=1)
+    audio = {path: np.zeros(4, np.float32) for path in recordings}
+    clean = maker.clean(audio, recordings)
+    [copy] = maker.augmented(audio, [*plain, *both], Louder(), 1)
+    assert [path in copy for path in recordings] == [False] * 50 + [True] * 100
+    batch = FeatureBatchMaker(BatchPlan([*plain, *both], 1000.0, 1), [clean, copy], Team())(0, 0, range(150))
+    loud = batch.samples[:, 0, 0] >= 1000
+    assert not loud[:50].any()
+    assert 20 < int(loud[50:].sum()) < 80
