@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from asr.training.config import ConfigError
 
 Weights = dict[str, Tensor]
 
@@ -44,6 +49,19 @@ def load_checkpoint(folder: Path) -> tuple[Weights, list[dict[str, object]], Pro
         return None
     state = torch.load(file, map_location="cpu", weights_only=True)
     return state["weights"], state["optimizer"], Progress(**state["progress"])
+
+
+@contextmanager
+def as_config_errors(folder: Path) -> Iterator[None]:
+    """Make one `ConfigError` of whatever fails where the run of a folder is restored from its checkpoint."""
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"{folder}: its checkpoint does not fit this configuration ({reason}); "
+            "resume with the one it was begun with, or choose another run.out"
+        ) from error
 
 
 class BestWeights:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import pickle
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from asr.features import SAMPLE_RATE, SpecAugmentConfig, spec_augment
 from asr.files import write_text_atomic
 from asr.model import ConformerCTC
 from asr.progress import step_progress
-from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
 from asr.training.config import ConfigError, TrainConfig
 from asr.training.data import Batch, BatchPlan
 from asr.training.distributed import Team
@@ -98,14 +97,8 @@ class Trainer:
         Raises:
             ConfigError: the checkpoint is of another shape or optimizer, or damaged.
         """
-        try:
+        with as_config_errors(self.folder):
             return self._resume()
-        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
-                "resume with the one it was begun with, or choose another run.out"
-            ) from error
 
     def start_clean(self) -> None:
         """Forget what a run left behind that was stopped before its first checkpoint."""
@@ -172,12 +165,7 @@ class Trainer:
             torch.autograd.backward(losses[0] / utterances)
             self.meter.losses += losses.detach().float().cpu()
         self.team.sum_gradients(self.trained)
-        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.optimizer.clip_norm)
-        if torch.isfinite(norm):
-            self.optimizer.step(number)
-        else:
-            log.warning("step %d: gradient is not finite; step left out", number)
-            self.trained.zero_grad(set_to_none=True)
+        self.optimizer.step(number)
         self.meter.utterances += utterances
         self.meter.seconds += float(batch.lengths.sum()) / self._rate(batch)
         self.progress = Progress(number + 1, epoch, position + 1)

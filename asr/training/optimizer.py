@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import nn
 
 from asr.training.config import OptimizerConfig
+
+log = logging.getLogger(__name__)
 
 
 def learning_rate(config: OptimizerConfig, step: int) -> float:
@@ -38,12 +42,21 @@ class Optimizer:
         self._optimizers.append(torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True))
 
     def step(self, number: int) -> None:
-        """Move the weights by the gradients, at the rate of step `number` (from 0), and clear these."""
+        """Move the weights by the clipped gradients, at the rate of step `number` (from 0), and clear these.
+
+        Gradients that are not finite move nothing.
+        """
         rate = learning_rate(self.config, number)
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        weights = [weight for group in groups for weight in group["params"]]
+        finite = bool(torch.isfinite(torch.nn.utils.clip_grad_norm_(weights, self.config.clip_norm)))
+        if not finite:
+            log.warning("step %d: gradient is not finite; step left out", number)
+        for group in groups:
+            group["lr"] = rate
         for optimizer in self._optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
+            if finite:
+                optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> list[dict[str, object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds, equalized
 from asr.percepnet.training.mixtures import MixtureCache
 from asr.progress import step_progress
 from asr.training.cache import AudioCache
-from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
 from asr.training.config import ConfigError, DataConfig
 from asr.training.curves import Panel, plot_curves
 from asr.training.data import select_utterances
@@ -144,19 +143,13 @@ class DenoiserTrainer:
         Raises:
             ConfigError: the checkpoint is of another shape or optimizer, or damaged.
         """
-        try:
+        with as_config_errors(self.folder):
             found = load_checkpoint(self.folder)
             if found is None:
                 return False
             weights, optimizer, self.progress = found
             self.network.load_state_dict(weights)
             self.optimizer.load_state_dict(optimizer)
-        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
-                "resume with the one it was begun with, or choose another run.out"
-            ) from error
         self._hours = rewind_log(self.folder / "log.csv", self.progress.step)
         log.info("resumed at step %d", self.progress.step)
         return True
@@ -190,12 +183,7 @@ class DenoiserTrainer:
         """One optimizer step."""
         losses = self._losses(batch)
         torch.autograd.backward(losses.total)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
-        if torch.isfinite(norm):
-            self.optimizer.step(self.progress.step)
-        else:
-            log.warning("step %d: gradient is not finite; step left out", self.progress.step)
-            self.network.zero_grad(set_to_none=True)
+        self.optimizer.step(self.progress.step)
         self._sums += torch.stack((losses.total, losses.gain, losses.strength)).detach().cpu()
         self._since += 1
         self._hours += batch.features.shape[0] * batch.features.shape[1] / FRAMES_AN_HOUR

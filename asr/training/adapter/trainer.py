@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import random
 import shutil
 import time
@@ -35,7 +34,7 @@ from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_
 from asr.training.adapter.losses import AdapterLosses, PhraseHead, adapter_losses, make_targets
 from asr.training.adapter.neighbours import SoundAlikes
 from asr.training.adapter.scores import AdapterDev, AdapterScores
-from asr.training.checkpoint import BestWeights, Progress, load_checkpoint, save_checkpoint
+from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
 from asr.training.config import ConfigError
 from asr.training.data import Batch, read_lexicon
 from asr.training.distributed import join_team
@@ -153,19 +152,13 @@ class AdapterTrainer:
         Raises:
             ConfigError: the checkpoint is of another shape or optimizer, or damaged.
         """
-        try:
+        with as_config_errors(self.folder):
             found = load_checkpoint(self.folder)
             if found is None:
                 return False
             weights, optimizer, self.progress = found
             self.trained.load_state_dict(weights)
             self.optimizer.load_state_dict(optimizer)
-        except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"{self.folder}: its checkpoint does not fit this configuration ({reason}); "
-                "resume with the one it was begun with, or choose another run.out"
-            ) from error
         self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
         return True
 
@@ -197,12 +190,7 @@ class AdapterTrainer:
         torch.manual_seed(seed)
         losses = self.losses(batch, seed)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.optimizer.clip_norm)
-        if torch.isfinite(norm):
-            self.optimizer.step(number)
-        else:
-            log.warning("step %d: gradient is not finite; step left out", number)
-            self.trained.zero_grad(set_to_none=True)
+        self.optimizer.step(number)
         self.sums, self.summed = self.sums + losses.values(), self.summed + 1
         self.progress = Progress(number + 1, epoch, position + 1)
 
