@@ -20,7 +20,7 @@ from asr.files import write_text_atomic
 from asr.model import ConformerCTC
 from asr.progress import step_progress
 from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
-from asr.training.config import ConfigError, TrainConfig
+from asr.training.config import TrainConfig
 from asr.training.data import Batch, BatchPlan
 from asr.training.distributed import Team
 from asr.training.evaluate import DevScores, DevSet, evaluate
