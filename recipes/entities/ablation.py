@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from asr.evaluation.acoustics import ACOUSTIC_FILES, digest_files
 from asr.evaluation.material import (
     Condition,
     Given,
@@ -19,6 +20,7 @@ from asr.evaluation.material import (
     read_utterances,
     shared_list,
 )
+from asr.evaluation.measures import Evaluation
 from asr.evaluation.page import figures
 from asr.evaluation.pool import make_pool
 from asr.evaluation.results import to_dict
@@ -28,6 +30,7 @@ from asr.files import write_text_atomic
 from asr.recognizer import Recognizer, model_folder
 from recipes.entities import peers
 from recipes.entities.noisy import noisy_manifest
+from recipes.entities.parts import compact, joined
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (0, 100, 500, 1000, 2000)
@@ -183,7 +186,8 @@ def run(
 ) -> None:
     """Evaluate one set, lists of growing size; its numbers are kept whenever a size is done.
 
-    A killed run, started again, does nothing twice that is in the cache.
+    A killed run, started again, does nothing twice that is in the cache. What earlier runs found of other
+    techniques and sizes stays; figures are drawn by a run of all the sizes.
     """
     recognizer = Recognizer.from_pretrained(bench.model)
     chosen = techniques_of(names or all_techniques(recognizer, bench), recognizer, bench)
@@ -194,27 +198,23 @@ def run(
         if done == (done := tuple(one.name for one in material.conditions)):
             break  # a set with a list of its own has but one length
         found = evaluate(recognizer, material, chosen, bench.place)
-        settings = describe(recognizer, chosen, command)
+        digest = digest_files(model_folder(bench.model), ACOUSTIC_FILES)
+        settings = describe(recognizer, chosen, command) | {"weights": digest[:16]}
         if bench.out is not None:
             write_report(found, settings, bench.out / bench.results.name / name)
         bench.results.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(bench.results / f"{name}.json", _compact(to_dict(found, settings)))
-        for figure, chart in figures(found).items():
-            write_text_atomic(bench.results / f"{name}-{figure}", chart)
+        _keep(found, settings, bench, name)
         minutes = (time.monotonic() - began) / 60
         print(f"{bench.model} {name}, lists of {', '.join(done)}: {minutes:.1f} minutes", flush=True)
 
 
-def _compact(found: dict[str, Any]) -> str:
-    """JSON with a line for each measured row, and without what no table shows."""
-    kept = {key: value for key, value in found.items() if key not in {"confidence", "left_out", "notes"}}
-    kept["left_out"] = len(found["left_out"])
-    for key in ("rows", "absent"):
-        rows = [{k: v for k, v in row.items() if k != "each_phrase"} for row in found[key]]
-        kept[key] = [json.dumps(row) for row in rows]
-    lines = [f"{json.dumps(key)}: {_lines(value, key)}" for key, value in kept.items()]
-    return "{" + ",\n".join(lines) + "}\n"
-
-
-def _lines(value: Any, key: str) -> str:
-    return "[\n" + ",\n".join(value) + "]" if key in {"rows", "absent"} else json.dumps(value)
+def _keep(found: Evaluation, settings: dict[str, Any], bench: Bench, name: str) -> None:
+    """Add to the numbers of a set."""
+    file, numbers = bench.results / f"{name}.json", to_dict(found, settings)
+    if file.is_file():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        numbers = joined(kept, numbers, [*TECHNIQUES, *peers.NAMES])
+    write_text_atomic(file, compact(numbers))
+    if len(numbers["conditions"]) == len(found.material.conditions):
+        for figure, chart in figures(found).items():
+            write_text_atomic(bench.results / f"{name}-{figure}", chart)

@@ -6,6 +6,7 @@ from asr.align import TimedWord
 from biasing.spotting import Spotted, SpottingOptions
 from recipes.entities.__main__ import without_places
 from recipes.entities.ablation import RESULTS
+from recipes.entities.parts import compact, joined
 from recipes.entities.spotter import Recognized, merge
 
 
@@ -45,3 +46,49 @@ def test_numbers_are_kept_without_the_places_of_one_machine():
     for file in RESULTS.rglob("*.json"):
         command = json.loads(file.read_text()).get("settings", {}).get("command", "")
         assert "/" not in command, file
+
+
+def part(techniques, sizes, weights="w", **constants):
+    """What a run of some techniques and sizes finds."""
+    rows = [{"technique": one, "condition": size, "numbers": {}} for one in techniques for size in sizes]
+    settings = {
+        "command": f"run {' '.join(techniques)} {' '.join(sizes)}",
+        "model": "m",
+        "weights": weights,
+        "decoding": {"beam": 16},
+        "techniques": {one: constants.get(one, "as ever") for one in techniques},
+    }
+    lists = [{"name": size, "phrases_per_utterance": float(size)} for size in sizes]
+    counts = {"utterances": 2, "minutes": 0.5, "left_out": []}
+    return {"settings": settings, **counts, "conditions": lists, "rows": rows, "absent": rows[1:]}
+
+
+def measured(found):
+    return {(row["technique"], row["condition"]) for row in found["rows"]}
+
+
+def test_parts_of_a_comparison_are_put_together():
+    order = ["none", "joint", "spotter"]
+    whole = part(["none", "joint"], ["0", "100"])
+    more = joined(whole, part(["none", "spotter"], ["100", "1000"]), order)
+    assert measured(more) == measured(whole) | measured(part(["none", "spotter"], ["100", "1000"]))
+    assert [one["name"] for one in more["conditions"]] == ["0", "100", "1000"]
+    techniques = [row["technique"] for row in more["rows"] if row["condition"] == "100"]
+    assert techniques == ["none", "joint", "spotter"]
+    assert more["settings"]["command"] == "run none joint 0 100 && run none spotter 100 1000"
+    again = json.loads(compact(joined(json.loads(compact(more)), whole, order)))
+    assert again["rows"] == more["rows"]
+    assert again["settings"] == more["settings"]
+
+
+def test_what_is_no_longer_true_is_not_put_together():
+    order = ["none", "joint", "spotter"]
+    whole = part(["none", "joint"], ["0", "100"])
+    other = part(["none", "joint"], ["1000"], joint="stronger")
+    assert measured(joined(whole, other, order)) == {("none", "0"), ("none", "100"), *measured(other)}
+    retrained = part(["none", "spotter"], ["100"], weights="v")
+    assert joined(whole, retrained, order) is retrained
+    assert (
+        joined(whole, part(["none"], ["0"]) | {"utterances": 3}, order)["rows"]
+        == part(["none"], ["0"])["rows"]
+    )
