@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asr.evaluation.acoustics import ACOUSTIC_FILES, digest_files
+from asr.evaluation.acoustics import digest_files
 from asr.evaluation.material import (
     Condition,
     Given,
@@ -27,6 +27,7 @@ from asr.evaluation.results import to_dict
 from asr.evaluation.run import Workplace, describe, evaluate, write_report
 from asr.evaluation.techniques import ADAPTER, TECHNIQUES, Technique, make_techniques
 from asr.files import write_text_atomic
+from asr.model import WEIGHTS_FILE
 from asr.recognizer import Recognizer, model_folder
 from recipes.entities import peers
 from recipes.entities.noisy import noisy_manifest
@@ -198,7 +199,7 @@ def run(
         if done == (done := tuple(one.name for one in material.conditions)):
             break  # a set with a list of its own has but one length
         found = evaluate(recognizer, material, chosen, bench.place)
-        digest = digest_files(model_folder(bench.model), ACOUSTIC_FILES)
+        digest = digest_files(model_folder(bench.model), (WEIGHTS_FILE,))
         settings = describe(recognizer, chosen, command) | {"weights": digest[:16]}
         if bench.out is not None:
             write_report(found, settings, bench.out / bench.results.name / name)
