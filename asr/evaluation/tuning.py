@@ -22,6 +22,9 @@ BUDGETS = (2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 """Nats of boosting that are tried for a phrase."""
 SHARES = (0.0, 2.0, 4.0, 8.0, 12.0)
 """Nats that the class in the language model may pay beside it."""
+DOUBTS = (12.0, 9.0, 6.0, 3.0, 0.0)
+"""Nats of doubt up to which a phrase that was boosted is believed; one that was spotted is believed up to as
+many less as by default."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def tune(
     place: Workplace,
     bootstrap: Bootstrap | None = None,
 ) -> Tuned:
-    """Try budgets of boosting, then shares of the class at the best budget, then budgets at the best share.
+    """Try budgets of boosting, then doubts at the best budget, shares of the class at both, and budgets anew.
 
     Args:
         material: as `tuning_material` makes it.
@@ -147,7 +150,7 @@ def tune(
         MaterialError: no recording can be read.
     """
     best, trials, plain = BiasOptions(), dict[BiasOptions, Trial](), None
-    for settings in (_budgets, _shares, _budgets):
+    for settings in (_budgets, _doubts, _shares, _budgets):
         new = [one for one in settings(best) if one not in trials]
         chosen = [
             *make_techniques(recognizer, []),
@@ -161,7 +164,7 @@ def tune(
         trials |= {one: Trial(one, found.row(_name(one), listed), absent[_name(one)]) for one in new}
         best = choose(trials.values(), most).bias or best
     assert plain is not None
-    ordered = sorted(trials.values(), key=lambda one: _constants(one.bias or best))
+    ordered = sorted(trials.values(), key=lambda one: constants_of(one.bias or best))
     return Tuned(plain, tuple(ordered), most, material)
 
 
@@ -173,7 +176,7 @@ def choose(trials: Iterable[Trial], most: float) -> Trial:
 
     def rank(one: Trial) -> tuple[float, ...]:
         within = one.mistakes <= most
-        constants = _constants(one.bias) if one.bias else ()
+        constants = constants_of(one.bias) if one.bias else ()
         if within:
             return (0, -one.f1, one.mistakes, *constants)
         return (1, one.mistakes, -one.f1, *constants)
@@ -189,10 +192,18 @@ def _shares(base: BiasOptions) -> Iterator[BiasOptions]:
     return (replace(base, unigram=replace(base.unigram, most=nats)) for nats in SHARES)
 
 
-def _constants(bias: BiasOptions) -> tuple[float, float]:
-    return bias.boost.budget, bias.unigram.most
+def _doubts(base: BiasOptions) -> Iterator[BiasOptions]:
+    stricter = BiasOptions().phonetic.veto_margin - BiasOptions().spotter.doubt
+    for nats in DOUBTS:
+        phonetic = replace(base.phonetic, veto_margin=nats)
+        yield replace(base, phonetic=phonetic, spotter=replace(base.spotter, doubt=nats - stricter))
+
+
+def constants_of(bias: BiasOptions) -> tuple[float, float, float]:
+    """What is tuned: the budget of the boosting, the share of the class, the doubt."""
+    return bias.boost.budget, bias.unigram.most, bias.phonetic.veto_margin
 
 
 def _name(bias: BiasOptions) -> str:
-    budget, share = _constants(bias)
-    return f"boost {budget:g} class {share:g}"
+    budget, share, doubt = constants_of(bias)
+    return f"boost {budget:g} class {share:g} doubt {doubt:g}"

@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from asr.evaluation.tuning import Trial, Tuned
+from asr.evaluation.tuning import Trial, Tuned, constants_of
 from biasing.intervals import Estimate, upper_limit
 
 NAMED = 5
-HEADER = ("boost", "class", "F1 %", "recall %", "precision %", "B-WER %", "U-WER %", "mistakes", "unspoken")
+HEADER = (
+    "boost",
+    "class",
+    "doubt",
+    "F1 %",
+    "recall %",
+    "precision %",
+    "B-WER %",
+    "U-WER %",
+    "mistakes",
+    "unspoken",
+)
 EXPLAINED = (
-    "Boost and class: nats that a phrase is paid at most by the search and by the language model. Mistakes: "
-    "phrases of the list a minute, heard where they are not spoken; unspoken: the same of a list of as many "
-    "phrases of which none is spoken in these clips."
+    "Boost and class: nats that a phrase is paid at most by the search and by the language model; doubt: "
+    "nats that its phones may fit worse than what is heard without the list. Mistakes: phrases of the list a "
+    "minute, heard where they are not spoken; unspoken: the same of a list of as many phrases of which none "
+    "is spoken in these clips."
 )
 
 
@@ -29,9 +41,8 @@ def format_trials(tuned: Tuned) -> str:
 
 def _row(one: Trial, chosen: bool) -> tuple[str, ...]:
     star = "*" if chosen else ""
-    constants = (
-        (f"{star}{one.bias.boost.budget:g}", f"{one.bias.unigram.most:g}") if one.bias else (one.name, "")
-    )
+    constants = [f"{nats:g}" for nats in constants_of(one.bias)] if one.bias else [one.name, "", ""]
+    constants[0] = star + constants[0]
     numbers = (_percent(one.row.numbers[name]) for name in ("f1", "recall", "precision", "b_wer", "u_wer"))
     return (*constants, *numbers, f"{one.own / one.minutes:.2f}", f"{one.strange / one.minutes:.2f}")
 

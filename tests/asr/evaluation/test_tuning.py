@@ -14,7 +14,7 @@ from asr.evaluation.acoustics import ACOUSTIC_FILES, AcousticStore, digest_files
 from asr.evaluation.material import MaterialError, read_utterances
 from asr.evaluation.run import Workplace
 from asr.evaluation.techniques import NONE, Technique
-from asr.evaluation.tuning import BUDGETS, SHARES, UNSPOKEN, choose, tune, tuning_material
+from asr.evaluation.tuning import BUDGETS, DOUBTS, SHARES, UNSPOKEN, choose, tune, tuning_material
 from asr.evaluation.tuning_text import conclusion, format_trials
 from asr.recognizer import Recognizer
 from biasing.intervals import Bootstrap
@@ -96,6 +96,8 @@ def test_the_weakest_of_the_best_settings_in_the_budget_is_chosen(files, recogni
     assert (found.chosen.f1, found.chosen.mistakes, found.plain.f1) == (1.0, 0.0, 0.0)
     assert {one.bias.boost.budget for one in found.trials} == set(BUDGETS)
     assert {one.bias.unigram.most for one in found.trials} >= set(SHARES)
+    assert {one.bias.phonetic.veto_margin for one in found.trials} >= set(DOUBTS)
+    assert len({one.bias.phonetic.veto_margin - one.bias.spotter.doubt for one in found.trials}) == 1
     assert len({one.name for one in found.trials}) == len(found.trials)
     table = format_trials(found)
     assert table.count("*") == 1
