@@ -1,4 +1,4 @@
-"""Time decoding with phrase lists on one core, ours and hotwords of pyctcdecode on the same log-probs.
+"""Time decoding with phrase lists on one core, ours and that of other projects on the same log-probs.
 
     python -m recipes.bench.lists [MODEL] [--data ../shared/data] [--cache DIR] [--counts 0 100 1000 20000]
 
@@ -8,8 +8,9 @@ log-probs: search with language model, the search without the list, phones, look
 processor. As in use, every utterance is new to the decoder: in each round new ones decode --warm utterances
 untimed, then --utterances others once. The lists take turns with each utterance; its fastest round counts.
 
-pyctcdecode has the same log-probs, language model, weights and beam. Its time grows with the list, so it
-decodes every --peer-step'th of these utterances, and is compared with ours on the same ones.
+pyctcdecode (hotwords) and flashlight-text (its lexicon decoder, the list in its lexicon) have the same
+log-probs, language model, weights and beam. The time of pyctcdecode grows with the list, so both decode every
+--peer-step'th of these utterances, and are compared with ours on the same ones.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,7 @@ from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
 from biasing.phrases import PhraseList, make_phrases
 from lm.text import open_text
+from recipes.bench.flashlight import FlashlightDecoder
 from recipes.entities.peers import pyctcdecode
 
 HOTWORD_WEIGHT = 10.0  # pyctcdecode's default
@@ -62,7 +65,7 @@ class Row:
         megabytes: of its graph.
         rounds: (utterances,) seconds of each round.
         heard: a hash of what was heard, by which two versions of the code are compared.
-        peer: (utterances of the peer,) seconds that pyctcdecode takes; empty if it was not asked.
+        peers: by name, (utterances of the peers,) seconds that they take.
     """
 
     phrases: PhraseList
@@ -70,7 +73,7 @@ class Row:
     megabytes: float = 0.0
     rounds: list[Seconds] = field(default_factory=list)
     heard: str = ""
-    peer: Seconds = field(default_factory=lambda: np.zeros(0))
+    peers: dict[str, Seconds] = field(default_factory=dict)
 
     @property
     def seconds(self) -> Seconds:
@@ -141,25 +144,34 @@ def measure(
             row.heard = hashlib.sha256(repr(heard).encode()).hexdigest()[:8]
 
 
-def measure_peer(recognizer: Recognizer, rows: Sequence[Row], inputs: Sequence[Acoustics]) -> None:
-    """Time pyctcdecode, once: it takes long enough."""
-    peer = pyctcdecode(recognizer, model_folder(recognizer.name), HOTWORD_WEIGHT)
+def measure_peers(recognizer: Recognizer, rows: Sequence[Row], inputs: Sequence[Acoustics]) -> None:
+    """Time the others, once: they take long enough."""
+    folder = model_folder(recognizer.name)
+    hotwords, lexicon = pyctcdecode(recognizer, folder, HOTWORD_WEIGHT), FlashlightDecoder(recognizer, folder)
     for row in rows:
-        seconds = []
-        for acoustics in inputs:
-            began = time.process_time()
-            peer.decode(acoustics, row.phrases)
-            seconds.append(time.process_time() - began)
-        row.peer = np.array(seconds)
+        row.peers = {
+            "pyctcdecode": seconds_of(partial(hotwords.decode, phrases=row.phrases), inputs),
+            "flashlight": seconds_of(lexicon.with_list(row.phrases), inputs),
+        }
+
+
+def seconds_of(decode: Callable[[Acoustics], object], inputs: Sequence[Acoustics]) -> Seconds:
+    """Processor time of each input."""
+    seconds = []
+    for acoustics in inputs:
+        began = time.process_time()
+        decode(acoustics)
+        seconds.append(time.process_time() - began)
+    return np.array(seconds)
 
 
 def table(rows: Sequence[Row], inputs: Sequence[Acoustics], frame_seconds: float, step: int) -> Iterator[str]:
     """A line for each list."""
-    columns = (
-        "phrases | ms per s of audio | to the first | prepare, s | graph, MB | heard | pyctcdecode | to ours"
-    )
-    yield f"| {columns} |"
-    yield "|" + " --- |" * len(columns.split("|"))
+    columns = ["phrases", "ms per s of audio", "to the first", "prepare, s", "graph, MB", "heard"]
+    for name in rows[0].peers:
+        columns += [name, "to ours"]
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + " --- |" * len(columns)
     audio = frame_seconds * np.array([len(one.log_probs) for one in inputs])
     for row in rows:
         ours, first = row.seconds, rows[0].seconds
@@ -169,9 +181,9 @@ def table(rows: Sequence[Row], inputs: Sequence[Acoustics], frame_seconds: float
             f"{ours.sum() / first.sum():.2f}",
         ]
         cells += [f"{row.prepare:.1f}", f"{row.megabytes:.1f}", row.heard]
-        if len(row.peer):
-            cells += [f"{1e3 * row.peer.sum() / audio[::step].sum():.1f}"]
-            cells += [f"{row.peer.sum() / ours[::step].sum():.1f}"]
+        for seconds in row.peers.values():
+            cells += [f"{1e3 * seconds.sum() / audio[::step].sum():.1f}"]
+            cells += [f"{seconds.sum() / ours[::step].sum():.1f}"]
         yield "| " + " | ".join(cells) + " |"
 
 
@@ -189,7 +201,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=60)
     parser.add_argument("--warm", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer-step", type=int, default=0, help="0 leaves pyctcdecode out")
+    parser.add_argument("--peer-step", type=int, default=0, help="0 leaves the others out")
     arguments = parser.parse_args()
     recognizer = Recognizer.from_pretrained(arguments.model)
     lines = draw_lines(
@@ -201,7 +213,7 @@ def main() -> None:
     measure(recognizer, rows, inputs, options)
     inputs = inputs[arguments.warm :]
     if arguments.peer_step:
-        measure_peer(recognizer, rows, inputs[:: arguments.peer_step])
+        measure_peers(recognizer, rows, inputs[:: arguments.peer_step])
     frame_seconds = recognizer.model.frame_seconds
     audio = frame_seconds * sum(len(one.log_probs) for one in inputs)
     print(f"{arguments.model}, {len(inputs)} utterances, {audio:.0f} s; load {os.getloadavg()[0]:.1f}")
