@@ -4,6 +4,7 @@ python -m recipes.denoiser.compare runs/denoiser [--data ../shared/data] [--mixe
 
 The folder is that of a training run; a model folder without the run does as well, for 8 bits alone. Scores
 are kept in `--kept`, so that a stopped comparison goes on; a system's are made anew when its weights change.
+`python -m recipes.denoiser.tables` makes tables of the means.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import argparse
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +31,9 @@ from asr.percepnet.targets import analyse_signal
 from asr.percepnet.training.trainer import FLOAT_FILE
 from recipes.denoiser.peers import Denoise, in_time, installed_peers
 from recipes.denoiser.sounds import Dnsmos, Pair, Samples, mixed_pairs, nearness, recorded_pairs
-from recipes.denoiser.tables import format_table, means
+from recipes.denoiser.tables import format_table, keep, means
 from recipes.denoiser.whole import heard_with
+from recipes.kept import Kept
 
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
 SPEECH, NOISE = "speech/test-dev8.jsonl", "noise/test"
@@ -78,34 +82,25 @@ def all_systems(run: Path, dtln: Path | None, probe: Samples) -> Systems:
 
 
 class Scores:
-    """Scores of systems on recordings, in a file of JSON lines."""
+    """Scores of systems on recordings, made once."""
 
     def __init__(self, file: Path, mos: Dnsmos | None) -> None:
-        self.file, self.mos = file, mos
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        self._rows = {tuple(row["key"]): row["scores"] for row in map(json.loads, lines)}
+        self._kept, self._mos = Kept(file), mos
 
     def of(self, condition: str, pair: Pair, system: tuple[str, str, Denoise]) -> dict[str, float]:
         """Scores of one system on one pair."""
         name, weights, denoise = system
         key = (condition, pair.name, name, weights)
-        found = self._kept((*key, "near"), lambda: nearness(pair.clean, denoise(pair.noisy)))
-        if self.mos is None:
+        heard = cache(lambda: denoise(pair.noisy))
+        found = self._kept.of((*key, "near"), lambda: nearness(pair.clean, heard()))
+        if self._mos is None:
             return found
-        mos = self.mos
-        return found | self._kept((*key, "mos"), lambda: mos(denoise(pair.noisy)))
-
-    def _kept(self, key: tuple[str, ...], make: Callable[[], dict[str, float]]) -> dict[str, float]:
-        if key not in self._rows:
-            self._rows[key] = make()
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"key": key, "scores": self._rows[key]}) + "\n")
-        return self._rows[key]
+        mos = self._mos
+        return found | self._kept.of((*key, "mos"), lambda: mos(heard()))
 
 
-def compare(condition: str, pairs: Iterable[Pair], systems: Systems, kept: Scores) -> str:
-    """A table of means; the first column is followed by half of its 95 % interval over the recordings."""
+def compare(condition: str, pairs: Iterable[Pair], systems: Systems, kept: Scores) -> dict[str, Any]:
+    """Means over the recordings, with what PESQ gained and half of the 95 % interval of that."""
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in systems}
     for pair in pairs:
         for name, (weights, denoise) in systems.items():
@@ -116,7 +111,8 @@ def compare(condition: str, pairs: Iterable[Pair], systems: Systems, kept: Score
         gained = [one["PESQ-WB"] - noisy["PESQ-WB"] for one, noisy in zip(each, rows["noisy"], strict=True)]
         spread = 1.96 * float(np.std(gained)) / max(count, 1) ** 0.5
         table[name] = {**means(each), "PESQ gained": float(np.mean(gained)), "±": spread}
-    return f"{condition}, {count} recordings\n\n{format_table(table)}\n"
+    print(f"{condition}, {count} recordings\n\n{format_table(table)}\n", flush=True)
+    return {"recordings": count, "systems": table}
 
 
 def main() -> None:
@@ -136,10 +132,11 @@ def main() -> None:
     recorded = list(recorded_pairs(given.data))
     kept = Scores(given.kept, Dnsmos() if given.mos else None)
     systems = all_systems(given.run, given.dtln, np.concatenate([pair.clean for pair in recorded[:3]]))
-    print(compare("denoise-test", recorded, systems, kept), flush=True)
+    keep("sounds-denoise-test", compare("denoise-test", recorded, systems, kept))
     for snr_db in SNRS_DB if given.mixed else ():
         pairs = mixed_pairs(given.data, SPEECH, NOISE, snr_db, given.count)
-        print(compare(f"test-dev8 at {snr_db:g} dB", pairs, systems, kept), flush=True)
+        found = compare(f"test-dev8 at {snr_db:g} dB", pairs, systems, kept)
+        keep(f"sounds-test-dev8-{snr_db:g}dB", {"snr_db": snr_db, **found})
 
 
 if __name__ == "__main__":

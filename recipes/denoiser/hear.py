@@ -1,90 +1,140 @@
 """Whether the recognizer makes fewer errors behind the denoiser.
 
-python -m recipes.denoiser.hear runs/denoiser/model [--data ../shared/data] [--set speech/dev.jsonl]
-    [--models base-en base-en-moonshine] [--shares off 0 0.25 0.5 0.75] [--count 50]
+python -m recipes.denoiser.hear [MODEL...] [--data ../shared/data] [--set test-dev8] [--noise noise/test]
+    [--shares off 0 0.5] [--snrs 20 10 5 0] [--count 121]
 
 Each utterance is mixed with a recording of `--noise` at each ratio, and is also left clean; a share says how
-much of the noisy recording is mixed back. Texts are kept in `--kept`, so that a stopped run goes on.
+much of the noisy recording is mixed back, and "off" is the recognizer without the denoiser. Texts are kept in
+`--kept`, so that a stopped run goes on; `python -m recipes.denoiser.tables` makes tables of the numbers.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-from asr.percepnet import DenoiseOptions, Denoiser
-from asr.percepnet.model import WEIGHTS_FILE, DenoiserModel, load_model
-from asr.recognizer import Recognizer
-from asr.scoring import score
-from recipes.denoiser.sounds import Pair, mixed_pairs
+from asr.evaluation.acoustics import ACOUSTIC_FILES, DECODING_FILES, digest_files
+from asr.percepnet import Denoiser
+from asr.percepnet.model import WEIGHTS_FILE, load_model
+from asr.recognizer import Recognizer, model_folder
+from asr.scoring import Score, score
+from biasing.intervals import Bootstrap, compare, ratio
+from recipes.denoiser.sounds import Pair, Samples, mixed_pairs
+from recipes.denoiser.tables import CLEAN, OFF, keep
+from recipes.kept import Kept
 
 RATE = 16_000
-Texts = dict[str, str]
+SHIPPED = Path(__file__).parents[2] / "asr" / "pretrained" / "denoiser-16k"
 
 
-class Kept:
-    """Texts by what they are of, in a file of JSON lines."""
+@dataclass(frozen=True)
+class Ears:
+    """A recognizer, and the denoiser in front of it.
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        self.texts = {tuple(row["key"]): str(row["text"]) for row in map(json.loads, lines)}
+    Attributes:
+        recognizer: what hears.
+        digest: tells its weights and decoding from others.
+        denoiser: gives denoised speech alone.
+        weights: tells the denoiser's weights from others.
+    """
 
-    def add(self, key: tuple[str, ...], text: str) -> None:
-        """Keep one more."""
-        self.texts[key] = text
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps({"key": key, "text": text}) + "\n")
+    recognizer: Recognizer
+    digest: str
+    denoiser: Denoiser
+    weights: str
+
+    @classmethod
+    def load(cls, model: str, denoiser: Path) -> Ears:
+        """Read a recognizer by name or folder, and the folder of a denoiser."""
+        digest = digest_files(model_folder(model), (*ACOUSTIC_FILES, *DECODING_FILES))
+        weights = digest_files(denoiser, (WEIGHTS_FILE,))
+        made = Denoiser(RATE, load_model(denoiser))
+        return cls(Recognizer.from_pretrained(model), digest[:12], made, weights[:12])
+
+    def hear(self, condition: str, pair: Pair, shares: Sequence[str], kept: Kept) -> dict[str, str]:
+        """What is heard behind each share."""
+        denoised = Behind(self.denoiser, pair.noisy)
+        texts = {}
+        for share in shares:
+            weights = "" if share == OFF else self.weights
+            key = (self.recognizer.name, self.digest, condition, pair.name, share, weights)
+            texts[share] = kept.of(key, partial(self._text, denoised, share))
+        return texts
+
+    def _text(self, denoised: Behind, share: str) -> str:
+        return self.recognizer.transcribe((denoised.mixed(share), RATE)).text
 
 
-class Arm:
-    """A recognizer behind a denoiser that mixes a share of the recording back, or behind none."""
+@dataclass(frozen=True)
+class Behind:
+    """A recording as it leaves the denoiser, which runs once for all shares, and only if it must."""
 
-    def __init__(self, recognizer: Recognizer, model: DenoiserModel, weights: str, share: str) -> None:
-        self.recognizer = recognizer
-        self.share = share
-        self.weights = "" if share == "off" else weights
-        self.denoiser = None if share == "off" else Denoiser(RATE, model, DenoiseOptions(mix=float(share)))
+    denoiser: Denoiser
+    noisy: Samples
 
-    def hear(self, condition: str, pairs: list[Pair], kept: Kept) -> tuple[Texts, Texts]:
-        """References and what was heard."""
-        heard = {}
+    @cached_property
+    def _alone(self) -> Samples:
+        return self.denoiser.denoise(self.noisy)
+
+    def mixed(self, share: str) -> Samples:
+        """With a share of the recording mixed back, as `DenoiseOptions.mix` does."""
+        if share == OFF:
+            return self.noisy
+        return ((1 - float(share)) * self._alone + float(share) * self.noisy).astype(self.noisy.dtype)
+
+
+def measure(ears: Ears, given: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
+    """Word error rates of each condition and share, those of shares compared with those without denoiser."""
+    found = []
+    for snr_db in (math.inf, *given.snrs):
+        name = CLEAN if math.isinf(snr_db) else f"{snr_db:g} dB"
+        manifest, heard = f"speech/{given.set}.jsonl", dict[str, dict[str, str]]()
+        pairs = mixed_pairs(given.data, manifest, given.noise, snr_db, given.count, given.noise_every)
+        refs = {}
         for pair in pairs:
-            key = (self.recognizer.name, condition, pair.name, self.share, self.weights)
-            if key not in kept.texts:
-                samples = pair.noisy if self.denoiser is None else self.denoiser.denoise(pair.noisy)
-                kept.add(key, self.recognizer.transcribe((samples, RATE)).text)
-            heard[pair.name] = kept.texts[key]
-        return {pair.name: pair.text for pair in pairs}, heard
+            refs[pair.name] = pair.text
+            heard[pair.name] = ears.hear(f"{manifest} {name}", pair, given.shares, kept)
+        scored = {s: score(refs, {one: texts[s] for one, texts in heard.items()}) for s in given.shares}
+        rows = [row_of(share, one, scored[given.shares[0]]) for share, one in scored.items()]
+        found.append({"condition": name, "words": scored[given.shares[0]].words.reference, "shares": rows})
+        print(
+            f"{name}: " + ", ".join(f"{row['share']} {100 * row['wer']['value']:.1f}" for row in rows),
+            flush=True,
+        )
+    return found
 
 
-def conditions(given: argparse.Namespace) -> Iterator[tuple[str, list[Pair]]]:
-    """The set at each ratio, and clean."""
-    for snr_db in (*given.snrs, math.inf):
-        name = "clean" if math.isinf(snr_db) else f"{snr_db:g} dB"
-        wanted = (given.data, given.set, given.noise, snr_db, given.count, given.noise_every)
-        yield name, list(mixed_pairs(*wanted))
+def row_of(share: str, scored: Score, off: Score) -> dict[str, Any]:
+    """A word error rate, and whether it is lower than without denoiser."""
+    low, high = scored.wer_interval
+    compared = compare(_rate(off), _rate(scored), len(scored.utterances), Bootstrap(), False)
+    wer = {"value": scored.wer, "low": low, "high": high}
+    return {"share": share, "wer": wer, "less_off": asdict(compared.difference), "p": compared.p_value}
 
 
-def table(recognizer: Recognizer, given: argparse.Namespace) -> str:
-    """Word error rates in percent, a line each condition and a column each share."""
-    model = load_model(given.model)
-    weights = hashlib.sha256((given.model / WEIGHTS_FILE).read_bytes()).hexdigest()[:12]
-    arms = [Arm(recognizer, model, weights, share) for share in given.shares]
+def _rate(scored: Score) -> Any:
+    words = [one.words for one in scored.utterances]
+    return ratio([one.errors for one in words], [one.reference for one in words])
+
+
+def run(given: argparse.Namespace) -> None:
+    """Measure as the command line asks."""
     kept = Kept(given.kept)
-    lines = [f"| {recognizer.name} | {' | '.join(given.shares)} |", "| --- |" + " --- |" * len(arms)]
-    for name, pairs in conditions(given):
-        found = [score(*arm.hear(f"{given.set} {name}", pairs, kept)) for arm in arms]
-        cells = (f"{100 * one.wer:.1f}" for one in found)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    return "\n".join(lines)
+    for model in given.models:
+        ears = Ears.load(model, given.denoiser)
+        print(f"{ears.recognizer.name}, {given.set}, {given.count} utterances, noises of {given.noise}")
+        options = {"set": given.set, "noise": given.noise, "noise-every": given.noise_every}
+        options |= {"shares": " ".join(given.shares), "snrs": " ".join(f"{one:g}" for one in given.snrs)}
+        wanted = " ".join(f"--{key} {value}" for key, value in {**options, "count": given.count}.items())
+        command = f"python -m recipes.denoiser.hear {ears.recognizer.name} {wanted}"
+        found = {"command": command, "utterances": given.count, "conditions": measure(ears, given, kept)}
+        keep(f"words-{given.set}-{ears.recognizer.name}", found)
 
 
 def main() -> None:
@@ -92,20 +142,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path)
+    parser.add_argument("models", nargs="*", default=["base-en", "base-en-moonshine"])
+    parser.add_argument("--denoiser", type=Path, default=SHIPPED, help="its model folder")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--set", default="speech/dev.jsonl")
-    parser.add_argument("--noise", default="noise/train", help="noise/test goes with a test set")
-    parser.add_argument("--noise-every", type=int, default=8, help="8 are those kept for dev; 1 takes all")
-    parser.add_argument("--models", nargs="+", default=["base-en", "base-en-moonshine"])
-    parser.add_argument("--shares", nargs="+", default=["off", "0", "0.25", "0.5", "0.75"])
-    parser.add_argument("--snrs", nargs="*", type=float, default=[0.0, 5.0, 10.0, 15.0, 20.0])
-    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--set", default="test-dev8", help="manifest in speech/")
+    parser.add_argument("--noise", default="noise/test", help="noise/train goes with dev")
+    parser.add_argument("--noise-every", type=int, default=1, help="8 of noise/train are those kept for dev")
+    parser.add_argument("--shares", nargs="+", default=[OFF, "0", "0.5"], help="the first is compared with")
+    parser.add_argument("--snrs", nargs="*", type=float, default=[20.0, 10.0, 5.0, 0.0])
+    parser.add_argument("--count", type=int, default=121)
     parser.add_argument("--kept", type=Path, default=Path("runs/denoiser-texts.jsonl"))
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s")
-    for name in given.models:
-        print(f"\n{table(Recognizer.from_pretrained(name), given)}")
+    if given.shares[0] != OFF:
+        parser.error(
+            f"--shares {' '.join(given.shares)}: begin with {OFF}, which the others are compared with"
+        )
+    run(given)
 
 
 if __name__ == "__main__":

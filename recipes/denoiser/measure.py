@@ -27,7 +27,7 @@ from asr.percepnet.targets import analyse_signal, make_targets
 from recipes.denoiser import peers
 from recipes.denoiser.periods import combed_at
 from recipes.denoiser.sounds import Pair, Samples, mixed_pairs, nearness
-from recipes.denoiser.tables import Table, format_table, means
+from recipes.denoiser.tables import Table, format_table, keep, means
 from recipes.denoiser.whole import heard_with
 
 Float64 = NDArray[np.float64]
@@ -149,7 +149,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3000)
     given = parser.parse_args()
     if given.what == "speed":
-        print(format_table(speed(given.model, given.frames)))
+        table = speed(given.model, given.frames)
+        keep(f"cost-{'random' if given.model is None else 'shipped'}", table)
+        print(format_table(table))
         return
     for snr_db in (0.0, 5.0, 15.0):
         pairs = mixed_pairs(given.data, "speech/dev.jsonl", NOISE, snr_db, given.count, every=8)

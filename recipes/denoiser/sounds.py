@@ -57,7 +57,7 @@ def mixed_pairs(
     """`count` utterances, evenly spread over a manifest, each in the next recording of a folder of noise.
 
     `every` takes each so manieth recording alone; 8 are those of noise/train that training keeps for dev. An
-    infinite ratio leaves the utterances clean.
+    infinite ratio leaves the utterances clean. Names say which stretch of noise an utterance is in.
     """
     utterances = read_manifest(data / manifest)
     noises = sorted(file for file in (data / noise).iterdir() if file.name not in DAMAGED)[::every]
@@ -73,7 +73,8 @@ def mixed_pairs(
         noisy = clean if np.isinf(snr_db) else mix_at_snr(clean, cut, snr_db)
         # Beyond full scale some systems clip and others do not.
         peak = max(1.0, float(np.abs(noisy).max()) / 0.99)
-        yield Pair(utterance.id, clean / np.float32(peak), noisy / np.float32(peak), utterance.text)
+        name = f"{utterance.id} in {noises[number % len(noises)].stem} from {start}"
+        yield Pair(name, clean / np.float32(peak), noisy / np.float32(peak), utterance.text)
 
 
 def si_sdr(clean: Samples, heard: Samples) -> float:

@@ -13,21 +13,14 @@ Where nothing of it has been measured, what stands there stays.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from asr.files import write_text_atomic
 from biasing.metrics import RATES
+from recipes.regions import Makers, markdown, pattern, rewrite, title
 
-REGION = re.compile(
-    r"(?P<begin><!-- (?P<kind>table|worth|techniques|growth): (?P<words>[^\n]+?) -->\n)"
-    r".*?(?P<end>\n?<!-- end -->)",
-    re.DOTALL,
-)
 PLAIN, JOINT = "none", "joint"
-SYNTHETIC = "synthetic-test-names"
 NUMBERS = ("f1", "precision", "recall", "b_wer", "u_wer", "wer")
 MISTAKES, CHANGED = "false accepts a minute", "utterances changed %"
 
@@ -39,18 +32,7 @@ def fill(file: Path, results: Path) -> int:
 
     Raises `SystemExit` where a comment asks for what no table shows.
     """
-
-    def table(match: re.Match[str]) -> str:
-        words = match["words"].split()
-        maker, count = MAKERS[match["kind"]]
-        if len(words) != count:
-            raise SystemExit(f"{file}: {match['begin'].strip()}: {count} words are needed, not {len(words)}")
-        shown = maker(results, *words)
-        return match[0] if shown is None else f"{match['begin']}{shown}\n{match['end'].lstrip()}"
-
-    text, regions = REGION.subn(table, file.read_text(encoding="utf-8"))
-    write_text_atomic(file, text)
-    return regions
+    return rewrite(file, {kind: (partial(maker, results), count) for kind, (maker, count) in MAKERS.items()})
 
 
 def technique_table(results: Path, model: str, name: str, number: str) -> str | None:
@@ -64,7 +46,7 @@ def technique_table(results: Path, model: str, name: str, number: str) -> str | 
     lists = [one["name"] for one in found["conditions"]]
     techniques = list(dict.fromkeys(technique for technique, _ in rows))
     cells = [[one, *(_cell(rows[one, size], number) for size in lists)] for one in techniques]
-    return _markdown([f"{RATES[number].title} %", *(f"N = {one}" for one in lists)], cells)
+    return markdown([f"{RATES[number].title} %", *(f"N = {one}" for one in lists)], cells)
 
 
 def worth_table(results: Path, size: str, models: str, sets: str) -> str | None:
@@ -78,9 +60,9 @@ def worth_table(results: Path, size: str, models: str, sets: str) -> str | None:
                 rows = _rows(found)
                 plain, row = rows[PLAIN, shown], rows[JOINT, shown]
                 numbers = (f"{_share(plain, one)} -> {_cell(row, one)}" for one in ("f1", "b_wer", "u_wer"))
-                cells.append([f"`{model}`", _title(name), shown, *numbers, *_mistakes(found, JOINT, shown)])
+                cells.append([f"`{model}`", title(name), shown, *numbers, *_mistakes(found, JOINT, shown)])
     header = ["model", "set", "N", *(f"{RATES[one].title} %" for one in ("f1", "b_wer", "u_wer"))]
-    return _markdown([*header, MISTAKES, CHANGED], cells) if cells else None
+    return markdown([*header, MISTAKES, CHANGED], cells) if cells else None
 
 
 def techniques_table(results: Path, size: str, models: str, name: str) -> str | None:
@@ -94,7 +76,7 @@ def techniques_table(results: Path, size: str, models: str, name: str) -> str | 
                 numbers = (_cell(row, one) for one in NUMBERS)
                 cells.append([f"`{model}`", technique, *numbers, *_mistakes(found, technique, size)])
     titles = (f"{RATES[one].title} %" for one in NUMBERS)
-    return _markdown(["model", "technique", *titles, MISTAKES, CHANGED], cells) if cells else None
+    return markdown(["model", "technique", *titles, MISTAKES, CHANGED], cells) if cells else None
 
 
 def growth_table(results: Path, models: str, name: str) -> str | None:
@@ -110,16 +92,16 @@ def growth_table(results: Path, models: str, name: str) -> str | None:
             values = [_share(rows[JOINT, one], number) if (JOINT, one) in rows else "-" for one in lists]
             cells.append([f"`{model}`", f"{RATES[number].title} %", *values])
         cells.append([f"`{model}`", MISTAKES, *(_mistakes(found, JOINT, one)[0] for one in lists)])
-    return _markdown(["model", "", *(f"N = {one}" for one in lists)], cells) if cells else None
+    return markdown(["model", "", *(f"N = {one}" for one in lists)], cells) if cells else None
 
 
-MAKERS: dict[str, tuple[Callable[..., str | None], int]] = {
+MAKERS: Makers = {
     "table": (technique_table, 3),
     "worth": (worth_table, 3),
     "techniques": (techniques_table, 3),
     "growth": (growth_table, 2),
 }
-"""What makes each kind of table, and how many words it is told."""
+REGION = pattern(MAKERS)
 
 
 def _load(results: Path, model: str, name: str) -> Found | None:
@@ -167,13 +149,4 @@ def _absent(found: Found) -> str:
     techniques = dict.fromkeys(row["technique"] for row in found["absent"])
     lists = list(dict.fromkeys(row["condition"] for row in found["absent"]))
     cells = [[one, *(" / ".join(_mistakes(found, one, size)) for size in lists)] for one in techniques]
-    return _markdown([f"{MISTAKES} / {CHANGED}", *(f"N = {one}" for one in lists)], cells)
-
-
-def _title(name: str) -> str:
-    return f"{name} (synthetic speech)" if name.startswith(SYNTHETIC) else name
-
-
-def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown([f"{MISTAKES} / {CHANGED}", *(f"N = {one}" for one in lists)], cells)

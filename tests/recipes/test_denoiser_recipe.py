@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import soundfile
 
+from asr.percepnet import DenoiseOptions, Denoiser
 from asr.percepnet.bands import audio_format
 from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
-from recipes.denoiser import compare, sounds
+from recipes.denoiser import compare, sounds, tables
 from recipes.denoiser.compare import Scores
-from recipes.denoiser.hear import Kept
+from recipes.denoiser.hear import Behind
 from recipes.denoiser.peers import delay, in_time
 from recipes.denoiser.sounds import Pair, mixed_pairs, si_sdr
 from recipes.denoiser.whole import heard_with
+from recipes.regions import rewrite
 
 
 def noise(count, seed=0):
@@ -64,19 +66,79 @@ def test_what_was_scored_is_kept_and_other_weights_are_scored_anew(tmp_path, mon
     assert len(asked) == 4
 
 
-def test_gains_over_the_noisy_signal_are_told(tmp_path, monkeypatch):
+def test_gains_over_the_noisy_signal_are_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare, "nearness", lambda *signals: {"PESQ-WB": float(signals[1][0])})
     pairs = [Pair(str(n), noise(5), np.full(5, n, np.float32)) for n in range(3)]
     systems = {"noisy": ("", lambda samples: samples), "better": ("", lambda samples: samples + 2)}
-    table = compare.compare("here", pairs, systems, Scores(tmp_path / "kept.jsonl", None))
-    assert "here, 3 recordings" in table
-    assert "| noisy | 1.00 | 0.00 | 0.00 |" in table
-    assert "| better | 3.00 | 2.00 | 0.00 |" in table
+    found = compare.compare("here", pairs, systems, Scores(tmp_path / "kept.jsonl", None))
+    assert found["recordings"] == 3
+    told = capsys.readouterr().out
+    assert "| noisy | 1.00 | 0.00 | 0.00 |" in told
+    assert "| better | 3.00 | 2.00 | 0.00 |" in told
 
 
-def test_texts_are_kept(tmp_path):
-    Kept(tmp_path / "texts.jsonl").add(("a", "b"), "what was said")
-    assert Kept(tmp_path / "texts.jsonl").texts == {("a", "b"): "what was said"}
+@pytest.mark.parametrize("share", ["0", "0.25", "1"])
+def test_a_share_mixed_back_afterwards_is_the_denoisers_own(share):
+    samples = noise(4000)
+    own = Denoiser(16_000, options=DenoiseOptions(mix=float(share))).denoise(samples)
+    behind = Behind(Denoiser(16_000), samples)
+    np.testing.assert_allclose(behind.mixed(share), own, atol=1e-6)
+    assert behind.mixed("off") is samples
+
+
+def wer(value, share="off", p=1.0):
+    return {"share": share, "wer": {"value": value, "low": value - 0.01, "high": value + 0.01}, "p": p}
+
+
+KEPT = {
+    "sounds-pairs": {"recordings": 3, "systems": {"noisy": {"PESQ-WB": 1.5, "STOI": 0.8}}},
+    "sounds-mixed-10dB": {"snr_db": 10, "recordings": 2, "systems": {"noisy": {"PESQ-WB": 2, "STOI": 0.9}}},
+    "sounds-mixed-5dB": {"snr_db": 5, "recordings": 2, "systems": {"noisy": {"PESQ-WB": 1, "STOI": 0.5}}},
+    "cost-shipped": {"ours": {"median": 100.0}},
+    "words-test-small": {
+        "utterances": 7,
+        "conditions": [
+            {"condition": "clean", "shares": [wer(0.2), wer(0.202, "0.5")]},
+            {"condition": "5 dB", "shares": [wer(0.6), wer(0.5, "0.5", 0.01)]},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("marker", "lines"),
+    [
+        ("sounds: pairs", ["3 recordings", "| noisy | 1.50 | 0.800 |"]),
+        ("ratios: mixed", ["|  | 5 dB | 10 dB |", "| noisy | 1.00 / 0.500 | 2.00 / 0.900 |"]),
+        ("cost: shipped", ["| ours | 100.00 |"]),
+        (
+            "words: test small",
+            [
+                "| clean | 20.0 (19.0 to 21.0) | 20.2 (19.2 to 21.2) |",
+                "| 5 dB | 60.0 (59.0 to 61.0) | 50.0* (49.0 to 51.0) |",
+                "0.5 +1.0 %",
+                "40.0 points lost against clean, with 0.5 mixed back 30.0, 75 % of it",
+            ],
+        ),
+    ],
+)
+def test_tables_are_made_of_what_is_kept(tmp_path, marker, lines):
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- {marker} -->\nold 99.9\n<!-- end -->\n")
+    assert rewrite(page, tables.makers(tmp_path)) == 1
+    assert "old 99.9" in page.read_text()
+    for name, found in KEPT.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    rewrite(page, tables.makers(tmp_path))
+    assert not [line for line in lines if line not in page.read_text()]
+    assert "old" not in page.read_text()
+
+
+def test_the_tables_of_the_page_are_those_of_what_is_kept(tmp_path):
+    text = tables.PAGES[0].read_text(encoding="utf-8")
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert rewrite(tmp_path / "page.md", tables.makers(tables.RESULTS)) > 0
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == text
 
 
 @pytest.fixture
@@ -105,6 +167,7 @@ def test_mixtures_have_their_ratio_and_leave_damaged_noise_out(data, snr_db, cap
         assert 10 * np.log10(np.mean(pair.clean**2) / np.mean(rest**2)) == pytest.approx(snr_db, abs=0.01)
         assert np.abs(pair.noisy).max() <= 1
     assert "c.wav" in caplog.text
+    assert [pair.name.split(" from")[0] for pair in pairs] == ["0 in a", "1 in b"]
 
 
 def test_an_infinite_ratio_is_clean(data):
