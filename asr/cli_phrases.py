@@ -106,13 +106,12 @@ def _heard(recordings: list[str] | tuple[()], model: str) -> list[str]:
 
 def _checked(file: Path, model: str, line: int | None = None) -> str:
     """What becomes of each line of a phrase file, or of what one line is part of."""
-    from asr.model import TOKENIZER_FILE
     from asr.recognizer import model_folder
-    from asr.tokenizer import Tokenizer
+    from asr.tokenizer import folder_tokenizer
     from biasing.g2p import Pronouncer
     from biasing.phrase_check import check, format_check
 
-    tokenizer = Tokenizer(model_folder(model) / TOKENIZER_FILE)
+    tokenizer = folder_tokenizer(model_folder(model))
     rows = check(file, tokenizer.encode, tokenizer.pieces, pronouncer=Pronouncer.load())
     if line is None:
         return format_check(rows)

@@ -11,7 +11,12 @@ class OutputError(OSError):
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8, so that a reader or a killed run never leaves half a file under that name.
+    """Write `text` as UTF-8; see `write_bytes_atomic`."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_bytes_atomic(path: str | Path, content: bytes) -> None:
+    """Write `content`, so that a reader or a killed run never leaves half a file under that name.
 
     An existing file is replaced. The folder must exist.
 
@@ -22,7 +27,7 @@ def write_text_atomic(path: str | Path, text: str) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         try:
-            partial.write_text(text, encoding="utf-8", newline="\n")
+            partial.write_bytes(content)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,10 +17,10 @@ from asr.features import Frontend, LogMelConfig
 from asr.files import write_text_atomic
 from asr.frontends import FrontendConfig, PretrainedConfig, make_frontend, pretrained_config
 from asr.phones import PHONES
+from asr.tokenizer import TOKENIZER_FILE
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-TOKENIZER_FILE = "tokenizer.model"
 PHONES_FILE = "phones.txt"
 
 
@@ -260,24 +259,41 @@ def load_model(folder: Path, frontend: Path | None = None) -> ConformerCTC:
     if tuple((folder / PHONES_FILE).read_text(encoding="utf-8", errors="replace").split()) != PHONES:
         raise ModelError(f"{folder / PHONES_FILE}: other phones than this version's; train the model anew")
     model = _empty_model(folder / CONFIG_FILE, frontend)
-    file = folder / WEIGHTS_FILE
+    _fill(model, _read_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    return model.eval()
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    """The weights of a file in float32, all of them finite."""
     try:
-        weights = {name: tensor.float() for name, tensor in load_file(file).items()}
+        weights = load_file(file)
+    except Exception as error:  # a damaged header makes safetensors and torch raise half a dozen classes
+        raise ModelError(f"{file}: not a whole safetensors file ({_last_line(error)}); restore it") from error
+    for name, tensor in weights.items():
+        weights[name] = tensor.float()
+        if not tensor.is_floating_point() or not weights[name].isfinite().all():
+            found = "NaN or infinity" if tensor.is_floating_point() else f"{tensor.dtype} in place of weights"
+            raise ModelError(f"{file}: {name} holds {found}; restore the file or train the model anew")
+    return weights
+
+
+def _fill(model: ConformerCTC, weights: dict[str, Tensor], file: Path) -> None:
+    """Put the weights of a file into a model."""
+    try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
-    except (SafetensorError, RuntimeError) as error:
-        last_line = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"{file}: weights do not fit {CONFIG_FILE}: {last_line}") from error
+    except RuntimeError as error:
+        raise ModelError(f"{file}: weights do not fit {CONFIG_FILE}: {_last_line(error)}") from error
     missing = [name for name in missing if not name.startswith("frontend.")]
     if missing or unexpected:
         raise ModelError(
             f"{file}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}; "
             "restore both files from one model"
         )
-    if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
-        raise ModelError(
-            f"{file}: {broken[0]} holds NaN or infinity; restore the file or train the model anew"
-        )
-    return model.eval()
+
+
+def _last_line(error: Exception) -> str:
+    """The end of what a library says, which is where it names the cause."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
 
 
 def read_config(folder: Path) -> ModelConfig:

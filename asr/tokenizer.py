@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import sentencepiece
 
+from asr.files import write_bytes_atomic, write_text_atomic
+
 log = logging.getLogger(__name__)
 
+TOKENIZER_FILE = "tokenizer.model"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz'"
 """Characters of transcripts and normalised phrases, besides the space."""
+
+
+TOKENS_FILE = "tokens.txt"
+"""In a model folder: the tokens that its weights were trained with, one a line."""
 
 
 class TokenizerError(ValueError):
@@ -87,38 +94,59 @@ class Tokenizer:
         return "".join(self.pieces[token] for token in tokens).replace("▁", " ").strip()
 
 
+def copy_tokenizer(file: Path, folder: Path) -> None:
+    """Put a tokenizer into a model folder, and down there what its tokens are."""
+    write_bytes_atomic(folder / TOKENIZER_FILE, file.read_bytes())
+    write_text_atomic(folder / TOKENS_FILE, "\n".join(Tokenizer(file).pieces) + "\n")
+
+
+def folder_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model folder.
+
+    Raises:
+        TokenizerError: it cannot be used, or has other tokens than the weights were trained with, as far as
+            the folder tells these.
+    """
+    tokenizer, told = Tokenizer(folder / TOKENIZER_FILE), folder / TOKENS_FILE
+    if told.is_file():
+        tokens = told.read_text(encoding="utf-8", errors="replace").splitlines()
+        if tuple(tokens) != tokenizer.pieces:
+            raise TokenizerError(
+                f"{folder / TOKENIZER_FILE}: other tokens than the model was trained with ({TOKENS_FILE}); "
+                "put the tokenizer back that belongs to it"
+            )
+    return tokenizer
+
+
 def train_tokenizer(lines: Iterable[str], out: Path, size: int = 256) -> Tokenizer:
     """Train a unigram model (Kudo 2018) of `size` pieces, blank included, and write it to `out`.
 
     Raises:
         TokenizerError: the lines have too few different words for so many pieces.
     """
+    alphabet_lines = [" ".join(ALPHABET), ALPHABET]
+    model = io.BytesIO()  # a file would have its own path inside
+    try:
+        sentencepiece.SentencePieceTrainer.Train(
+            sentence_iterator=iter([*alphabet_lines, *lines]),
+            model_writer=model,
+            vocab_size=size,
+            model_type="unigram",
+            character_coverage=1.0,
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            add_dummy_prefix=True,
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise TokenizerError(
+            f"{out}: no tokenizer of {size} pieces can be trained ({reason}); give more text or fewer pieces"
+        ) from error
     out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside `out`, as a file cannot be moved in one step from one disk to another.
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        prefix = Path(folder) / "tokenizer"
-        alphabet_lines = [" ".join(ALPHABET), ALPHABET]
-        try:
-            sentencepiece.SentencePieceTrainer.Train(
-                sentence_iterator=iter([*alphabet_lines, *lines]),
-                model_prefix=str(prefix),
-                vocab_size=size,
-                model_type="unigram",
-                character_coverage=1.0,
-                unk_id=0,
-                bos_id=-1,
-                eos_id=-1,
-                pad_id=-1,
-                add_dummy_prefix=True,
-                normalization_rule_name="identity",
-                minloglevel=2,
-            )
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise TokenizerError(
-                f"{out}: no tokenizer of {size} pieces can be trained ({reason}); "
-                "give more text or fewer pieces"
-            ) from error
-        prefix.with_suffix(".model").replace(out)
+    write_bytes_atomic(out, model.getvalue())
     log.info("wrote %s with %d pieces", out, size)
     return Tokenizer(out)

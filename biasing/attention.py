@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,8 +142,14 @@ class Attention:
 
 
 def _save(figure: Any, path: Path) -> None:
+    """Write the picture under another name first, so that there is never half of one under its own."""
     try:
-        figure.savefig(path, dpi=110)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            figure.savefig(partial, dpi=110, format=path.suffix[1:] or "png")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AttentionError(f"{path}: cannot be written ({reason}); give a file such as out.png") from error

@@ -16,7 +16,6 @@ from asr.frontends import PretrainedConfig
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
     SIZES,
-    TOKENIZER_FILE,
     ConformerCTC,
     ModelConfig,
     ModelError,
@@ -24,7 +23,7 @@ from asr.model import (
     load_model,
     save_model,
 )
-from asr.tokenizer import ALPHABET, Tokenizer, train_tokenizer
+from asr.tokenizer import ALPHABET, TOKENIZER_FILE, Tokenizer, copy_tokenizer, train_tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache
 from asr.training.config import ConfigError, DataConfig, SourceConfig, TrainConfig
@@ -141,7 +140,7 @@ def export(trainer: Trainer, dev: DevSet) -> None:
     if errors:
         model.load_state_dict(trainer.best.average(min(errors, key=errors.__getitem__)))
     save_model(model, folder / "model")
-    shutil.copyfile(folder / TOKENIZER_FILE, folder / "model" / TOKENIZER_FILE)
+    copy_tokenizer(folder / TOKENIZER_FILE, folder / "model")
     log.info("wrote %s", folder / "model")
     try:
         plot_curves(folder / "log.csv", folder / "curve.png")

@@ -20,10 +20,11 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path.write_text("old")
 
     def full(self, *args, **kwargs):
-        self.write_bytes(b"half")
+        with self.open("wb") as stream:
+            stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"out\.txt: cannot be written \(No space left"):
         write_text_atomic(path, "new")
     assert path.read_bytes() == b"old"

@@ -143,8 +143,8 @@ DAMAGES = {
     "ends at half rate": (changed(encoder={"layers": 3, "half_rate": [2, 3]}), "half_rate"),
     "other shape": (changed(vocab_size=65), "do not fit"),
     "other depth": (changed(intermediate_layers=[1]), "unknown for"),
-    "cut weights": (cut, "do not fit"),
-    "empty weights": (lambda folder: (folder / "model.safetensors").write_bytes(b""), "do not fit"),
+    "cut weights": (cut, "not a whole"),
+    "empty weights": (lambda folder: (folder / "model.safetensors").write_bytes(b""), "not a whole"),
 }
 
 

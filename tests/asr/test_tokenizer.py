@@ -1,6 +1,7 @@
 """The tokenizer: every phrase of the alphabet comes back, no text gives the blank, the rest is refused."""
 
 import random
+from pathlib import Path
 
 import pytest
 import sentencepiece
@@ -8,6 +9,8 @@ from samples import lines
 
 from asr.phones import PHONE_IDS, PHONES, strip_stress
 from asr.tokenizer import ALPHABET, Tokenizer, TokenizerError, train_tokenizer
+
+SHIPPED = Path(__file__).parents[2] / "asr" / "pretrained"
 
 
 def phrases(count, seed=2):
@@ -66,7 +69,15 @@ def test_too_little_text_for_so_many_pieces_is_said(tmp_path):
     with pytest.raises(TokenizerError, match="give more text or fewer pieces") as caught:
         train_tokenizer(["one two"], tmp_path / "new" / "tokenizer.model", 500)
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "new").iterdir()) == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_trained_tokenizer_holds_no_path_of_the_machine(tokenizer_file, tmp_path):
+    train_tokenizer(lines(200), tmp_path / "elsewhere" / "tokenizer.model", 64)
+    assert (tmp_path / "elsewhere" / "tokenizer.model").read_bytes() == tokenizer_file.read_bytes()
+    for file in (tokenizer_file, *SHIPPED.glob("*/tokenizer.model")):
+        assert b"/tmp" not in file.read_bytes()
+        assert str(tmp_path.parent).encode() not in file.read_bytes()
 
 
 def test_phones_are_numbered_from_one():

@@ -1,5 +1,7 @@
 """The picture of the attention: its rows are the shares, and it is a file that opens."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,27 @@ def test_a_picture_is_written(tmp_path):
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
     labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert labels == [NO_BIAS, "ann", "bob", "cy", "di", "ed"]
+
+
+def test_a_picture_is_whole_or_absent(tmp_path, monkeypatch):
+    figures = pytest.importorskip("matplotlib.figure")
+    attention, out = Attention(tuple("abcde"), (part()[0],)), tmp_path / "out.png"
+    out.write_text("old")
+
+    def full(_figure, file, **_how):
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(figures.Figure, "savefig", full)
+        with pytest.raises(AttentionError, match=r"out\.png: cannot be written \(No space left"):
+            attention.plot(out)
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("old", [out])
+    attention.plot(out)
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.iterdir()) == [out]
+    with pytest.raises(AttentionError, match="cannot be written"):
+        attention.plot(tmp_path / "out.nonsense")
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path):

@@ -21,7 +21,6 @@ from asr.features import SpecAugmentConfig, spec_augment
 from asr.model import (
     CONFIG_FILE,
     PHONES_FILE,
-    TOKENIZER_FILE,
     WEIGHTS_FILE,
     ConformerCTC,
     ModelOutput,
@@ -29,6 +28,7 @@ from asr.model import (
 )
 from asr.progress import step_progress
 from asr.recognizer import model_folder
+from asr.tokenizer import TOKENIZER_FILE, TOKENS_FILE
 from asr.training.adapter.config import AdapterTrainConfig
 from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_pool
 from asr.training.adapter.losses import AdapterLosses, PhraseHead, adapter_losses, make_targets
@@ -111,7 +111,7 @@ def _common_words(file: Path | None, base: Path) -> frozenset[str]:
 def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
     """Write a model folder: the base's files as they are, its language model by name, and the adapter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE, TOKENIZER_FILE, DECODING_FILE):
+    for name in (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE, TOKENIZER_FILE, TOKENS_FILE, DECODING_FILE):
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)
     if (lm := find_lm(base)) is not None:
