@@ -93,19 +93,26 @@ def read_audio(source: AudioSource, sample_rate: int = 16_000, channel: int | No
 
 
 def stream_audio(
-    source: AudioSource, sample_rate: int = 16_000, block_seconds: float = 10.0, channel: int | None = None
+    source: AudioSource,
+    sample_rate: int = 16_000,
+    block_seconds: float = 10.0,
+    channel: int | None = None,
+    on_open: Callable[[float], None] | None = None,
 ) -> Iterator[Samples]:
     """Yield a recording in blocks of `block_seconds` (the last may be shorter), in bounded memory.
 
     The blocks joined are exactly what `read_audio` returns for the same source, and errors are the same;
     they are raised when the first block is asked for, those of damaged samples when these are reached.
     Only a stream that cannot be rewound, such as a pipe, is copied first (to disk when it is large).
+    `on_open` hears the length in seconds that the source states, as `duration` returns it.
     """
     _check_rate(sample_rate, "sample_rate")
     if not block_seconds > 0:
         raise AudioError(f"block_seconds must be above 0, not {block_seconds}")
     size = max(1, round(block_seconds * sample_rate))
     with _opened(source) as recording:
+        if on_open is not None:
+            on_open(recording.frames / recording.rate)
         if channel is not None and not 0 <= channel < recording.channels:
             raise AudioError(
                 f"{recording.name}: no channel {channel}; it has channels 0 to {recording.channels - 1}"
@@ -195,6 +202,8 @@ def _regrouped(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
 @contextmanager
 def _opened(source: AudioSource) -> Iterator[_Recording]:
     if isinstance(source, tuple):
+        if len(source) != 2:
+            raise AudioError(f"a tuple of {len(source)}; an array is given as the pair (samples, rate in Hz)")
         yield _from_array(*source)
     elif isinstance(source, np.ndarray):
         raise AudioError("an array needs its rate: pass the pair (samples, rate in Hz)")
@@ -205,6 +214,11 @@ def _opened(source: AudioSource) -> Iterator[_Recording]:
         path = Path(source)
         with _binary(path) as file, _from_file(file, str(path)) as recording:
             yield recording
+    elif not hasattr(source, "read"):
+        raise AudioError(
+            f"audio is {source!r:.60} ({type(source).__name__}); accepted are a path, - for standard input, "
+            "a binary file object, and a pair (samples, rate in Hz)"
+        )
     else:
         with _from_file(source, str(getattr(source, "name", "audio stream"))) as recording:
             yield recording
@@ -223,7 +237,7 @@ def _binary(path: Path) -> IO[bytes]:
 
 @contextmanager
 def _from_file(file: IO[bytes], name: str) -> Iterator[_Recording]:
-    if not hasattr(file, "read") or isinstance(file.read(0), str):
+    if isinstance(file.read(0), str):
         raise AudioError(
             f"{name}: not a binary file object but {type(file).__name__}; open it with mode 'rb'"
         )

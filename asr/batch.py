@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import signal
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
 from glob import has_magic
 from itertools import takewhile
 from pathlib import Path
+from typing import Protocol
 
 from asr.audio import AudioError
 from asr.files import OutputError, write_text_atomic
 from asr.manifest import read_audio_paths
-from asr.result import Result
+from asr.workers import Done, OnProgress, shared_out
 from asr.writers import WRITERS
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,14 @@ class Job:
 
     audio: str
     outputs: tuple[tuple[str, Path], ...] = ()
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is made of a recording: its text in each format that is asked for, and what is told of it."""
+
+    texts: Mapping[str, str]
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,29 +135,97 @@ def pending(jobs: Iterable[Job], overwrite: bool) -> list[Job]:
     ]
 
 
+class Progress(Protocol):
+    """Hears how far recordings are; see `asr.progress.AudioProgress`."""
+
+    def tell(self, audio: str, done: float, total: float) -> None:
+        """So many seconds of a recording are done."""
+
+    def end(self, audio: str) -> None:
+        """No more of it will be."""
+
+
 def run_jobs(
     jobs: Sequence[Job],
-    writers: Mapping[str, Callable[[Result], str]],
-    transcribe: Callable[[str], Result],
-    show: Callable[[str, str], None],
+    hear: Callable[[str, OnProgress], Transcript],
+    show: Callable[[Job, Transcript], None],
+    progress: Progress,
+    workers: int = 1,
 ) -> list[Failure]:
-    """Transcribe each job and write it, or `show(audio, text)` what the first writer makes of it.
+    """Hear each recording, write what is made of it, and show it, in the order of the jobs.
 
-    A failure is reported and the rest go on.
+    A failure is reported and the rest go on. Files are written as soon as their recording is done, by this
+    process; with several `workers`, forked processes do the hearing (see `asr.workers`).
+
+    Raises:
+        InputError: standard input is among recordings that several workers share.
     """
-    failures = []
-    for job in jobs:
-        try:
-            result = transcribe(job.audio)
-            for name, target in job.outputs:
-                _write(target, writers[name](result))
-        except (AudioError, OutputError, UnicodeError) as error:
-            log.error("%s", error)
-            failures.append(Failure(job.audio, str(error)))
-            continue
-        if not job.outputs:
-            show(job.audio, next(iter(writers.values()))(result))
+    if workers > 1 and any(job.audio == STDIN for job in jobs):
+        raise InputError("standard input cannot be read by several processes; transcribe it by itself")
+    failures, held = [], dict[int, Done[Transcript | Failure]]()
+    with closing(_all_heard(jobs, hear, progress, workers)) as arriving:
+        turn = 0
+        for done in arriving:
+            held[done.place] = replace(done, result=_kept(jobs[done.place], done))
+            progress.end(jobs[done.place].audio)
+            while turn in held:
+                failures += _told(jobs[turn], held.pop(turn), show)
+                turn += 1
     return failures
+
+
+def _all_heard(
+    jobs: Sequence[Job],
+    hear: Callable[[str, OnProgress], Transcript],
+    progress: Progress,
+    workers: int,
+) -> Generator[Done[Transcript | Failure], None, None]:
+    """What becomes of each recording, as it is done."""
+
+    def work(place: int, on_progress: OnProgress) -> Transcript | Failure:
+        audio = jobs[place].audio
+        try:
+            return hear(audio, on_progress)
+        except (AudioError, UnicodeError) as error:
+            return Failure(audio, str(error))
+
+    def tell(place: int, done: float, total: float) -> None:
+        progress.tell(jobs[place].audio, done, total)
+
+    if workers > 1:
+        yield from shared_out(work, len(jobs), workers, tell)
+    else:
+        for place in range(len(jobs)):
+            yield Done(place, work(place, partial(tell, place)))
+
+
+def _kept(job: Job, done: Done[Transcript | Failure]) -> Transcript | Failure:
+    """What was heard, once it is written."""
+    if done.result is None:
+        code = done.ended or 0
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return Failure(job.audio, f"{job.audio}: its process was ended {how}; fewer --jobs need less memory")
+    if isinstance(done.result, Transcript):
+        try:
+            for name, target in job.outputs:
+                _write(target, done.result.texts[name])
+        except (OutputError, UnicodeError) as error:
+            return Failure(job.audio, str(error))
+    return done.result
+
+
+def _told(
+    job: Job, done: Done[Transcript | Failure], show: Callable[[Job, Transcript], None]
+) -> list[Failure]:
+    """Say what became of a recording; returns its failure, if it is one."""
+    for one in done.logged:
+        logging.getLogger(one.logger).log(one.level, "%s", one.text)
+    if isinstance(done.result, Failure):
+        log.error("%s", done.result.reason)
+        return [done.result]
+    if done.result is not None:
+        show(job, done.result)
+    return []
 
 
 def _write(target: Path, text: str) -> None:

@@ -62,8 +62,8 @@ def denoise(
             )
         options = DenoiseOptions(mix=mix, floor_db=floor_db, post_filter=post_filter)
         work = RecordingDenoiser(load_model(model or shipped_folder(16_000)), options, plot)
-        with audio_progress([job.audio for job in todo], shown=not quiet) as on_progress:
-            failed = denoise_all(todo, work, on_progress)
+        with audio_progress([job.audio for job in todo], shown=not quiet) as progress:
+            failed = denoise_all(todo, work, progress)
         if failed and len(todo) > 1:
             typer.echo(f"{failed} of {len(todo)} recordings failed", err=True)
     if failed:

@@ -120,6 +120,15 @@ LanguageModel = Annotated[
         show_default="used where the model has one",
     ),
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Recordings heard at once, each by a process of one thread; the processes share the memory of "
+        "model and list. With 1 all cores hear one recording. Applies to several recordings.",
+    ),
+]
 Recursive = Annotated[
     bool, typer.Option("--recursive", help="Search folders inside folders. Applies to folders.")
 ]

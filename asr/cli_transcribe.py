@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,19 @@ import typer
 from asr import cli_options as flags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from asr.batch import Job
+    from asr.batch import Job, Transcript
     from asr.recognizer import Recognizer
     from asr.result import Result
+    from asr.workers import OnProgress
     from biasing.phrases import PhraseList
 
 EPILOG = """
 \b
 Examples:
   onoma transcribe call.mp3 --phrases names.txt -f srt,json -o transcripts
-  onoma transcribe calls --recursive -o transcripts -q
+  onoma transcribe calls --recursive -o transcripts --jobs 4
   onoma transcribe call.wav --channels split -f vtt --line-characters 32
   onoma transcribe call.wav --phrase Siobhan --phrase "New York" --compare
   ffmpeg -i film.mkv -f wav - | onoma transcribe - -f srt > film.srt
@@ -47,6 +48,7 @@ class _Wish:
     quiet: bool
     verbose: bool
     picture: Path | None
+    jobs: int
 
 
 def transcribe(
@@ -66,6 +68,7 @@ def transcribe(
     beam: flags.Beam = None,
     greedy: flags.Greedy = False,
     lm: flags.LanguageModel = None,
+    jobs: flags.Jobs = 1,
     recursive: flags.Recursive = False,
     overwrite: flags.Overwrite = False,
     quiet: flags.Quiet = False,
@@ -98,6 +101,7 @@ def transcribe(
         quiet=quiet,
         verbose=verbose,
         picture=plot_attention,
+        jobs=jobs,
     )
     with told(Level.quiet if quiet else Level.verbose if verbose else Level.normal):
         todo = _todo(audio, recursive, overwrite, (names, out))
@@ -165,13 +169,46 @@ def _refuse_without_phrases(compare: bool, options: Path | None, picture: Path |
 def _run(jobs: list[Job], wish: _Wish) -> int:
     """Load the model, run the jobs with a progress bar, list the failures; returns how many there were."""
     from asr.batch import run_jobs
-    from asr.bias_file import read_bias
     from asr.progress import audio_progress
-    from asr.recognizer import Recognizer
-    from biasing.adapter import AdapterError
 
     if wish.picture is not None and len(jobs) > 1:
         raise typer.BadParameter(f"--plot-attention draws one recording, not {len(jobs)}; give one")
+    workers = min(wish.jobs, len(jobs))
+    show = _shower(named=len(jobs) > 1 and not wish.quiet)
+    with _threads_for(workers):
+        hear = _hearing(wish, workers)
+        with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as progress:
+            failures = run_jobs(jobs, hear, show, progress, workers)
+    if failures and len(jobs) > 1:
+        typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
+        for failure in failures:
+            typer.echo(f"  {failure.audio}", err=True)
+    return len(failures)
+
+
+@contextmanager
+def _threads_for(workers: int) -> Iterator[None]:
+    """One thread where processes are forked, from before the model is loaded on: see `asr.workers`."""
+    if workers == 1:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _hearing(wish: _Wish, workers: int) -> Callable[[str, OnProgress], Transcript]:
+    """What makes a transcript of a recording, everything loaded that it needs."""
+    from asr.batch import Transcript
+    from asr.bias_file import read_bias
+    from asr.recognizer import Recognizer
+    from biasing.adapter import AdapterError
+
     bias = read_bias(wish.options_file) if wish.options_file else None
     phrases = _phrases(wish)
     recognizer = Recognizer.from_pretrained(wish.model)
@@ -181,19 +218,17 @@ def _run(jobs: list[Job], wish: _Wish) -> int:
         )
     options = replace(recognizer.options, **wish.changes)
     _warn(recognizer, wish, lm=options.lm and not options.greedy)
-    with audio_progress([job.audio for job in jobs], shown=not wish.quiet) as on_progress:
+    if phrases and workers > 1:
+        recognizer.phrase_decoder(phrases, options, bias).prepared.complete()
+    work = recognizer.transcribe_channels if wish.split else recognizer.transcribe
+    writers = _writers(wish)
 
-        def hear(audio: str) -> Result:
-            told = on_progress(audio)
-            work = recognizer.transcribe_channels if wish.split else recognizer.transcribe
-            return work(audio, phrases, options, bias=bias, on_progress=told, denoise=wish.denoise)
+    def hear(audio: str, on_progress: OnProgress) -> Transcript:
+        result = work(audio, phrases, options, bias=bias, on_progress=on_progress, denoise=wish.denoise)
+        texts = {name: write(result) for name, write in writers.items()}
+        return Transcript(texts, _told_of(result, wish))
 
-        failures = run_jobs(jobs, _writers(wish), hear, _shower(named=len(jobs) > 1 and not wish.quiet))
-    if failures and len(jobs) > 1:
-        typer.echo(f"{len(failures)} of {len(jobs)} recordings failed:", err=True)
-        for failure in failures:
-            typer.echo(f"  {failure.audio}", err=True)
-    return len(failures)
+    return hear
 
 
 def _share(denoise: str) -> bool | float:
@@ -248,30 +283,32 @@ def _writers(wish: _Wish) -> dict[str, Callable[[Result], str]]:
     from asr.compare import format_differences
     from asr.subtitles import SubtitleOptions
     from asr.writers import writers_of
-    from biasing.report import BiasReport, format_report
 
     subtitles = SubtitleOptions(**wish.subtitles)
-    writers = {"txt": format_differences} if wish.compare else writers_of(wish.formats, subtitles)
-    told = wish.verbose and not wish.compare
-
-    def tell(write: Callable[[Result], str], result: Result) -> str:
-        if isinstance(result.bias, BiasReport):
-            if told:
-                typer.echo(format_report(result.bias), err=True)
-            if wish.picture is not None:
-                result.bias.plot(wish.picture)
-        return write(result)
-
-    first = next(iter(writers))
-    return {**writers, first: partial(tell, writers[first])}
+    return {"txt": format_differences} if wish.compare else writers_of(wish.formats, subtitles)
 
 
-def _shower(named: bool) -> Callable[[str, str], None]:
+def _told_of(result: Result, wish: _Wish) -> str:
+    """What became of the phrases, if that is asked for; draws them, if that is."""
+    from biasing.report import BiasReport, format_report
+
+    if not isinstance(result.bias, BiasReport):
+        return ""
+    if wish.picture is not None:
+        result.bias.plot(wish.picture)
+    return format_report(result.bias) if wish.verbose and not wish.compare else ""
+
+
+def _shower(named: bool) -> Callable[[Job, Transcript], None]:
     """Print transcripts on standard output; the names of many recordings go to standard error beside them."""
 
-    def show(audio: str, text: str) -> None:
+    def show(job: Job, transcript: Transcript) -> None:
+        if transcript.told:
+            typer.echo(transcript.told, err=True)
+        if job.outputs:
+            return
         if named:
-            typer.echo(audio, err=True)
-        typer.echo(text, nl=False)
+            typer.echo(job.audio, err=True)
+        typer.echo(next(iter(transcript.texts.values())), nl=False)
 
     return show

@@ -15,6 +15,7 @@ from asr.files import write_text_atomic
 from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from_tokens
 from asr.tokenizer import SubWords
 from biasing.graph import ContextGraph
+from biasing.options import BiasOptions
 from lm.ngram import LMOptions, TokenScorer, WordModel
 
 LM_FILE = "lm.bin"
@@ -56,6 +57,17 @@ class DecodingOptions:
     def word_weights(self) -> LMOptions:
         """What the language model has to say."""
         return LMOptions(self.lm_weight, self.word_bonus, self.unk_penalty)
+
+
+def checked_options(options: DecodingOptions, bias: BiasOptions) -> tuple[DecodingOptions, BiasOptions]:
+    """Both as they are. Raises `DecodingError` where a caller gave something else, such as a dict."""
+    for given, kind in ((options, DecodingOptions), (bias, BiasOptions)):
+        if not isinstance(given, kind):
+            raise DecodingError(
+                f"{given!r:.60} ({type(given).__name__}) in the place of {kind.__name__}; give "
+                f"{kind.__name__}(...), whose fields are the options"
+            )
+    return options, bias
 
 
 def load_decoding_options(folder: Path) -> DecodingOptions:

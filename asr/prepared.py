@@ -68,6 +68,13 @@ class PreparedPhrases:
         self.phrases = phrases
         self.tools = tools
 
+    def complete(self) -> None:
+        """Build now all that the ways of biasing in use ask for, as before a fork, which then shares it."""
+        bias = self.tools.bias
+        _ = self.encoded, self.words, self.finder, self.book
+        _ = bias.boosting and not self.tools.options.greedy and self.graph
+        _ = bias.spotting and self.spotter, bias.lookup and self.index
+
     @cached_property
     def spelled(self) -> tuple[Entry, ...]:
         """The phrases with all spellings that are listened for."""

@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from asr.audio import AudioError, duration
 
-OnProgress = Callable[[float], None]
+
+class AudioProgress:
+    """How far many recordings are, several of them at once if need be.
+
+    The whole is what the recordings state until they are opened, then what they turn out to be; of one that
+    fails, what was heard of it. So the speed is that of what was heard.
+    """
+
+    def __init__(self, stated: Mapping[str, float], show: Callable[[float, float, str], None]) -> None:
+        """`show` hears seconds done, seconds in all, and the recording that has just got on."""
+        self._total = dict(stated)
+        self._done = dict.fromkeys(stated, 0.0)
+        self._show = show
+        self._all_done, self._all = 0.0, float(sum(stated.values()))
+
+    def tell(self, audio: str, done: float, total: float) -> None:
+        """So many seconds of a recording are done, of so many."""
+        self._all_done += done - self._done.get(audio, 0.0)
+        self._all += max(total, done) - self._total.get(audio, 0.0)
+        self._done[audio], self._total[audio] = done, max(total, done)
+        self._show(self._all_done, self._all, audio)
+
+    def end(self, audio: str) -> None:
+        """No more of a recording will be heard."""
+        done = self._done.get(audio, 0.0)
+        self.tell(audio, done, done)
 
 
 @contextmanager
-def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[Callable[[str], OnProgress]]:
-    """Yield a function that gives each recording its `on_progress(seconds done)`.
-
-    A bar on standard error shows the sum of all.
-    """
-    # Asking a pipe for its duration would eat what is in it.
-    piped = any(audio == "-" or (Path(audio).exists() and not Path(audio).is_file()) for audio in audios)
-    if piped or not shown or not sys.stderr.isatty():
-        yield lambda _audio: _ignore
+def audio_progress(audios: Sequence[str], shown: bool = True) -> Iterator[AudioProgress]:
+    """Yield what is told how far each recording is; a bar on standard error shows the sum of all."""
+    if not shown or not sys.stderr.isatty():
+        yield AudioProgress({}, _unseen)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    seconds = {audio: _duration(audio) for audio in audios}
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    stated = {audio: _duration(audio) for audio in audios}
     # Left to itself the bar takes over standard output and prints transcripts on standard error.
     redirect = sys.stdout.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=redirect) as bar:
-        task = bar.add_task("", total=sum(seconds.values()))
-        finished = 0.0
+        task = bar.add_task("", total=sum(stated.values()))
 
-        def start(audio: str) -> OnProgress:
-            nonlocal finished
-            before = finished
-            finished += seconds[audio]
+        def show(done: float, total: float, audio: str) -> None:
+            speed = done / max(bar.tasks[task].elapsed or 0.0, 1e-3)
+            bar.update(task, completed=done, total=total, description=f"{audio} ({speed:.0f}x real time)")
 
-            def advance(done: float) -> None:
-                speed = (before + done) / max(bar.tasks[task].elapsed or 0.0, 1e-3)
-                bar.update(task, completed=before + done, description=f"{audio} ({speed:.0f}x real time)")
-
-            return advance
-
-        yield start
+        yield AudioProgress(stated, show)
 
 
 @contextmanager
@@ -59,7 +71,7 @@ def step_progress(
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many steps of `total` are done; a bar on standard error shows it."""
     if not shown or not sys.stderr.isatty():
-        yield _ignore
+        yield lambda _step: None
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -84,11 +96,14 @@ def byte_progress(title: str, shown: bool = True) -> Iterator[Callable[[int, int
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _ignore(_done: float) -> None:
+def _unseen(_done: float, _total: float, _audio: str) -> None:
     pass
 
 
 def _duration(audio: str) -> float:
+    """The length that a recording states; 0 of what cannot be asked, as a pipe would be eaten by it."""
+    if audio == "-" or not Path(audio).is_file():
+        return 0.0
     try:
         return duration(audio)
     except AudioError:

@@ -17,28 +17,24 @@ from numpy.typing import NDArray
 
 from asr.adapter_files import load_adapter
 from asr.assembly import Part, assembled
-from asr.audio import AudioSource, channel_count, stream_audio
-from asr.decoding import Decoder, DecodingOptions, find_lm, load_decoding_options
+from asr.audio import AudioSource, channel_count
+from asr.decoding import Decoder, DecodingOptions, checked_options, find_lm, load_decoding_options
 from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
+from asr.hearing import Progress, heard_batches
 from asr.log_prob_recognizer import LogProbRecognizer, OwnModel
-from asr.model import TOKENIZER_FILE, ConformerCTC, ModelError, load_model
-from asr.percepnet import Denoiser
-from asr.percepnet.listening import denoised_blocks, listening_options
+from asr.model import ConformerCTC, ModelError, load_model
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
 from asr.phrase_input import Phrases, phrase_list
 from asr.prepared import PreparedPhrases, Tools
 from asr.result import Result
 from asr.search import SearchOptions
-from asr.segmenter import AudioSegment, segments
-from asr.tokenizer import Tokenizer
+from asr.tokenizer import TOKENIZER_FILE, Tokenizer, folder_tokenizer
+from asr.workers import OnProgress
 from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
 from biasing.phrases import PhraseError, PhraseList
 from lm.ngram import NGram, WeightedNGram, WordModel
-
-Progress = Callable[[float], None]
-"""Told the seconds of audio done so far."""
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 _MISSING: Any = object()
@@ -46,8 +42,6 @@ LISTS_KEPT = 16
 """Phrase lists that a recognizer remembers, prepared."""
 DECODERS_KEPT = 4
 """Decoders that each thread remembers."""
-BATCH_SECONDS = 60.0
-"""Audio that goes through the encoder at once, padding included: two cores kept busy in little memory."""
 
 
 def pretrained_names() -> tuple[str, ...]:
@@ -126,7 +120,7 @@ class Recognizer:
         adapter = load_adapter(folder, model)
         return cls(
             model,
-            Tokenizer(folder / TOKENIZER_FILE),
+            folder_tokenizer(folder),
             NGram(lm) if lm else None,
             load_decoding_options(folder),
             folder.name,
@@ -159,7 +153,7 @@ class Recognizer:
         phrases: Phrases | None = None,
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
-        on_progress: Progress | None = None,
+        on_progress: OnProgress | None = None,
         denoise: bool | float = False,
     ) -> Result:
         """Transcribe a file, `-` for standard input, a binary file object, or an `(array, sample rate)` pair.
@@ -173,14 +167,16 @@ class Recognizer:
             options: how to decode; by default as was tuned for the model.
             bias: which ways of biasing are used, by default all; they need the beam search, the
                 pronunciation lookup excepted.
-            on_progress: hears the seconds done.
+            on_progress: hears the seconds done and the seconds in all, as the recording states them; in the
+                end they are equal.
             denoise: True takes noise out first and mixes back as much of the recording as was tuned; a number
                 from 0 (denoised speech alone) to 1 mixes back that share.
 
         Raises:
             AudioError: the audio cannot be read; the message names it and what is accepted.
             DenoiseError, DenoiserModelError: no such share, or no denoiser comes with this version.
-            PhraseError: the phrase file cannot be read.
+            PhraseError: the phrase file cannot be read, or what was given is no list of phrases.
+            DecodingError: `options` or `bias` are something else.
         """
         return self._heard(audio, (None,), phrases, (options, bias, denoise), on_progress)
 
@@ -190,7 +186,7 @@ class Recognizer:
         phrases: Phrases | None = None,
         options: DecodingOptions | None = None,
         bias: BiasOptions | None = None,
-        on_progress: Progress | None = None,
+        on_progress: OnProgress | None = None,
         denoise: bool | float = False,
     ) -> Result:
         """Transcribe each channel of a recording by itself, as of a call with a speaker on each.
@@ -210,25 +206,24 @@ class Recognizer:
         channels: Sequence[int | None],
         phrases: Phrases | None,
         how: tuple[DecodingOptions | None, BiasOptions | None, bool | float],
-        on_progress: Progress | None,
+        on_progress: OnProgress | None,
     ) -> Result:
         """What is heard in some channels, None being the mean of all."""
         options, bias, denoise = how
         given = None if phrases is None else phrase_list(phrases)
-        decode = self._decode_with(options or self.options, bias or BiasOptions(), given)
+        decode = self._decode_with(*checked_options(options or self.options, bias or BiasOptions()), given)
         parts: list[Part] = []
-        done = whole = 0.0
-        for turn, channel in enumerate(channels):
-            for batch in _batches(segments(_heard_blocks(audio, denoise, channel))):
+        done, progress = 0.0, Progress(on_progress, len(channels))
+        for channel in channels:
+            for batch in heard_batches(audio, denoise, channel, progress):
                 heard = self.acoustics([part.samples for part in batch])
                 for segment, acoustics in zip(batch, heard, strict=True):
                     seconds = len(segment.samples) / SAMPLE_RATE
                     number = None if channel is None else channel + 1
                     parts.append(Part(segment.start_s, seconds, decode(acoustics), number))
                     done = segment.start_s + seconds
-                if on_progress is not None:
-                    on_progress((turn * whole + done) / len(channels))
-            whole = done
+                progress.heard(done)
+        progress.finished(done)
         source = os.fspath(audio) if isinstance(audio, str | os.PathLike) else ""
         return assembled(parts, given, Result((), done, audio=source, model=self.name))
 
@@ -315,28 +310,6 @@ class Recognizer:
             read = [x[item, :frames] for x in output.states] if self.encoder_bias else None
             found.append(Acoustics(*heads, torch.stack(read).numpy() if read else None))
         return found
-
-
-def _heard_blocks(
-    audio: AudioSource, denoise: bool | float, channel: int | None
-) -> Iterator[NDArray[np.float32]]:
-    """The samples at 16 kHz, with less noise if that is asked for."""
-    options = listening_options(denoise)
-    blocks = stream_audio(audio, SAMPLE_RATE, channel=channel)
-    return blocks if options is None else denoised_blocks(blocks, Denoiser(SAMPLE_RATE, options=options))
-
-
-def _batches(parts: Iterator[AudioSegment]) -> Iterator[list[AudioSegment]]:
-    """Group consecutive segments up to `BATCH_SECONDS` of padded audio."""
-    batch: list[AudioSegment] = []
-    for part in parts:
-        longest = max(len(one.samples) for one in [*batch, part])
-        if batch and longest * (len(batch) + 1) > BATCH_SECONDS * SAMPLE_RATE:
-            yield batch
-            batch = []
-        batch.append(part)
-    if batch:
-        yield batch
 
 
 class _Decoders(threading.local):

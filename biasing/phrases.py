@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -154,10 +154,16 @@ def make_phrases(items: Iterable[str | Phrase]) -> PhraseList:
     """Make a list of phrases; strings may have the columns of a phrase file, and are never comments.
 
     Raises:
-        PhraseError: a single string instead of several, or an item that is neither string nor `Phrase`.
+        PhraseError: a single string instead of several, a dict, or an item that is neither string nor
+            `Phrase`.
     """
     if isinstance(items, str | bytes):
         raise PhraseError(f"phrases are one text, {items!r:.60}; give a list of them, or read_phrases(file)")
+    if isinstance(items, Mapping) or not isinstance(items, Iterable):
+        raise PhraseError(
+            f"phrases are {items!r:.60} ({type(items).__name__}); accepted is a list of strings and "
+            "Phrase(text, boost)"
+        )
     given = list(items)
     for place, item in enumerate(given, start=1):
         if not isinstance(item, str | Phrase):

@@ -27,6 +27,8 @@ def listening_options(denoise: bool | float) -> DenoiseOptions | None:
     """
     if denoise is False:
         return None
+    if not isinstance(denoise, int | float):
+        raise DenoiseError(f"denoise is {denoise!r:.60}; accepted are True, False, and a share from 0 to 1")
     return DenoiseOptions(mix=TUNED_MIX if denoise is True else float(denoise))
 
 

@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from asr.audio import AudioError, duration, read_audio
-from asr.batch import STDIN, InputError, find_audio
+from asr.batch import STDIN, InputError, Progress, find_audio
 from asr.files import OutputError
 from asr.percepnet.denoiser import DenoiseError, DenoiseOptions, Denoiser
 from asr.percepnet.model import DenoiserModel
@@ -93,18 +93,19 @@ class RecordingDenoiser:
 def denoise_all(
     jobs: Sequence[DenoiseJob],
     work: Callable[[DenoiseJob], None],
-    on_progress: Callable[[str], Callable[[float], None]],
+    progress: Progress,
 ) -> int:
     """Denoise each job; a failure is reported and the rest go on. Returns how many failed."""
     failed = 0
     for job in jobs:
-        advance = on_progress(job.audio)
         try:
             work(job)
-            advance(soundfile.info(job.audio).duration)
+            seconds = soundfile.info(job.audio).duration
+            progress.tell(job.audio, seconds, seconds)
         except (AudioError, DenoiseError, OutputError) as error:
             log.error("%s", error)
             failed += 1
+            progress.end(job.audio)
     return failed
 
 

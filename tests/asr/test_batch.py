@@ -1,15 +1,19 @@
 """Many recordings: which are meant, where transcripts go, and that one failure stops nothing."""
 
 import io
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from samples import tones, write_wav
 
 from asr.audio import AudioError
-from asr.batch import Failure, InputError, Job, find_audio, pending, plan_jobs, run_jobs
-from asr.progress import audio_progress
+from asr.batch import Failure, InputError, Job, Transcript, find_audio, pending, plan_jobs, run_jobs
+from asr.progress import AudioProgress, audio_progress
 from asr.result import Result, Segment
 from asr.writers import WRITERS
 
@@ -22,10 +26,12 @@ def tree(tmp_path):
     return tmp_path / "in"
 
 
-def heard(audio):
+def heard(audio, on_progress):
     if "bad" in audio:
         raise AudioError(f"{audio}: damaged")
-    return Result((Segment(f"text of {Path(audio).name}", 0.0, 1.0),), 1.0, audio=audio)
+    on_progress(1.0, 2.0)
+    result = Result((Segment(f"text of {Path(audio).name}", 0.0, 1.0),), 1.0, audio=audio)
+    return Transcript({"txt": WRITERS["txt"](result)})
 
 
 def test_folders_are_searched_files_are_taken_as_they_are(tree):
@@ -83,26 +89,82 @@ def test_only_what_is_missing_is_pending(tmp_path):
     assert pending([whole, half, shown], overwrite=True) == [whole, half, shown]
 
 
-def test_one_failure_stops_nothing(tmp_path):
-    shown = []
+class Told:
+    """What progress is told."""
+
+    def __init__(self):
+        self.steps, self.ended = [], []
+
+    def tell(self, audio, done, total):
+        self.steps.append((audio, done, total))
+
+    def end(self, audio):
+        self.ended.append(audio)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_failure_stops_nothing(tmp_path, workers):
+    shown, progress = [], Told()
     jobs = [Job("one"), Job("bad"), Job("two", (("txt", tmp_path / "deep" / "two.txt"),)), Job("three")]
-    failures = run_jobs(jobs, {"txt": WRITERS["txt"]}, heard, lambda *given: shown.append(given[-1]))
+    failures = run_jobs(jobs, heard, lambda *given: shown.append(given), progress, workers)
     assert failures == [Failure("bad", "bad: damaged")]
-    assert shown == ["text of one\n", "text of three\n"]
+    assert [(job.audio, made.texts["txt"]) for job, made in shown] == [
+        (name, f"text of {name}\n") for name in ("one", "two", "three")
+    ]
     assert (tmp_path / "deep" / "two.txt").read_text() == "text of two\n"
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["two.txt"]
+    assert sorted(progress.steps) == [(name, 1.0, 2.0) for name in ("one", "three", "two")]
+    assert sorted(progress.ended) == ["bad", "one", "three", "two"]
 
 
-def test_an_output_that_cannot_be_written_is_a_failure(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_output_that_cannot_be_written_is_a_failure(tmp_path, workers):
     (tmp_path / "file").touch()
     jobs = [
         Job("one", (("txt", tmp_path / "file" / "one.txt"),)),
         Job("two", (("txt", tmp_path / "two.txt"),)),
     ]
-    (failure,) = run_jobs(jobs, {"txt": WRITERS["txt"]}, heard, print)
+    (failure,) = run_jobs(jobs, heard, lambda *_: None, Told(), workers)
     assert failure.audio == "one"
     assert str(tmp_path / "file") in failure.reason
     assert (tmp_path / "two.txt").exists()
+
+
+def test_a_process_that_is_ended_fails_its_recording_alone():
+    def dying(audio, on_progress):
+        if audio == "big":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return heard(audio, on_progress)
+
+    shown = []
+    failures = run_jobs(list(map(Job, ("one", "big", "two"))), dying, lambda *a: shown.append(a), Told(), 2)
+    assert [(one.audio, "ended by SIGKILL" in one.reason) for one in failures] == [("big", True)]
+    assert [job.audio for job, _ in shown] == ["one", "two"]
+
+
+def test_standard_input_is_not_shared(tmp_path):
+    with pytest.raises(InputError, match="standard input"):
+        run_jobs([Job("a"), Job("-")], heard, lambda *_: None, Told(), 2)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.floats(0, 50), st.floats(0, 50) | st.none()), max_size=30
+)
+
+
+@given(stated=st.dictionaries(st.sampled_from("abc"), st.floats(0, 50)), steps=STEPS)
+def test_progress_is_the_sum_of_what_was_heard(stated, steps):
+    seen, done, whole = [], {}, dict(stated)
+    progress = AudioProgress(stated, lambda *now: seen.append(now))
+    for audio, seconds, total in steps:
+        if total is None:
+            progress.end(audio)
+            whole[audio] = done.setdefault(audio, 0.0)
+        else:
+            progress.tell(audio, seconds, total)
+            done[audio], whole[audio] = seconds, max(seconds, total)
+        assert seen[-1] == (pytest.approx(sum(done.values())), pytest.approx(sum(whole.values())), audio)
+        assert seen[-1][0] <= seen[-1][1] + 1e-6
 
 
 class Terminal(io.StringIO):
@@ -120,10 +182,10 @@ def test_a_progress_bar_leaves_standard_output_alone(tmp_path, monkeypatch, caps
     for name in names:
         write_wav(tmp_path / name, tones(0.5))
     output = sys.stdout
-    with audio_progress(["missing.wav", *names]) as on_progress:
-        on_progress("missing.wav")(0.1)
+    with audio_progress(["missing.wav", "-", *names]) as progress:
+        progress.tell("missing.wav", 0.1, 0.2)
         for name in names:
-            on_progress(name)(0.5)
+            progress.tell(name, 0.5, 0.5)
             assert sys.stdout is output
             print("said")
     assert capsys.readouterr().out == "said\nsaid\n"
@@ -132,7 +194,8 @@ def test_a_progress_bar_leaves_standard_output_alone(tmp_path, monkeypatch, caps
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_without_a_terminal_there_is_no_bar(shown, capsys):
-    with audio_progress(["missing.wav"], shown) as on_progress:
-        on_progress("missing.wav")(1.0)
+    with audio_progress(["missing.wav"], shown) as progress:
+        progress.tell("missing.wav", 1.0, 1.0)
+        progress.end("missing.wav")
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""

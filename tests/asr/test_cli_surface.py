@@ -124,6 +124,26 @@ def test_patterns_and_manifests_keep_their_folders(clips, model_folder, tmp_path
         assert message in refused.stderr
 
 
+def test_several_processes_write_and_say_what_one_does(clips, model_folder, tmp_path):
+    """Files, standard output in its order, reports, failures and exit code, whatever the number of jobs."""
+    (clips / "a" / "bad.wav").write_text("no sound")
+    call = ["transcribe", clips, "--recursive", "--model", model_folder, "--phrase", "Keswick", "-v"]
+    shown, written = [], []
+    for jobs in (1, 3):
+        shown.append(onoma(*call, "--jobs", jobs))
+        out = tmp_path / str(jobs)
+        assert onoma(*call, "-f", "txt,json", "-o", out, env={"ONOMA_JOBS": str(jobs)}).exit_code == 1
+        written.append({str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*.*")})
+    assert shown[0].exit_code == shown[1].exit_code == 1
+    assert (shown[0].stdout, shown[0].stderr) == (shown[1].stdout, shown[1].stderr)
+    assert shown[0].stdout.count("\n") == 3
+    assert written[0] == written[1]
+    assert len(written[0]) == 6
+    refused = onoma("transcribe", clips, "-", "--recursive", "--model", model_folder, "--jobs", "2")
+    assert refused.exit_code == 2
+    assert "standard input" in refused.stderr
+
+
 def test_channels_and_subtitles_are_as_asked_for(model_folder, tmp_path):
     file = tmp_path / "call.wav"
     soundfile.write(file, np.stack([tones(2.0, 5), tones(2.0, 6)], 1), RATE)
@@ -212,22 +232,25 @@ def _heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_leaves_no_half_file(number, code, model_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "jobs"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 2)]
+)
+def test_a_run_that_is_stopped_leaves_no_half_file(number, code, jobs, model_folder, tmp_path):
     many = tmp_path / "many"
     many.mkdir()
     write_wav(many / "0.wav", tones(3.0, 1))
     for place in range(1, MANY):
         os.link(many / "0.wav", many / f"{place}.wav")
-    call = ["transcribe", "many", "--model", model_folder, "-o", "out", "--beam", "64"]
+    call = ["transcribe", "many", "--model", model_folder, "-o", "out", "--beam", "64", "--jobs", jobs]
     program = subprocess.Popen(
         [sys.executable, "-m", "asr", *map(str, call)], cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
         preexec_fn=_heed_interrupts,  # noqa: PLW1509
+        start_new_session=True,
     )  # fmt: skip
     while not list(tmp_path.rglob("*.txt")) and program.poll() is None:
         time.sleep(0.01)
-    program.send_signal(number)
+    os.killpg(program.pid, number)  # as a terminal does
     ended, said = program.wait(60), program.stderr.read().decode()
     assert ended == code, said
     assert "Traceback" not in said

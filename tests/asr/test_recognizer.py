@@ -14,11 +14,13 @@ import asr
 from asr.audio import AudioError
 from asr.decoding import DecodingError, DecodingOptions, load_decoding_options, save_decoding_options
 from asr.model import ModelError
+from asr.percepnet import DenoiseError
 from asr.recognizer import Recognizer, model_folder
 from asr.tokenizer import TokenizerError
 from biasing.phrases import PhraseError
 from lm.ngram import LanguageModelError
 
+SOUND = (np.zeros(1600, np.float32), RATE)
 WAYS = [
     DecodingOptions(greedy=True),
     DecodingOptions(beam=1),
@@ -75,10 +77,12 @@ def test_words_lie_in_order_inside_the_recording(recognizer):
 
 def test_long_audio_keeps_its_clock(recognizer):
     heard = []
-    result = recognizer.transcribe((bursts(70.0, 4), RATE), on_progress=heard.append)
+    result = recognizer.transcribe((bursts(70.0, 4), RATE), on_progress=lambda *now: heard.append(now))
     assert len(result.segments) > 2
+    assert len(heard) > 2
     assert heard == sorted(heard)
-    assert heard[-1] == result.duration == pytest.approx(70.0)
+    assert {total for _, total in heard} == {70.0}
+    assert heard[-1] == (result.duration, result.duration)
     edges = [edge for segment in result.segments for edge in (segment.start, segment.end)]
     assert edges == sorted(edges)
     assert edges[-1] <= 70.0
@@ -181,6 +185,32 @@ def test_audio_that_cannot_be_read_is_named(recognizer, tmp_path):
             recognizer.transcribe(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((None,), AudioError, ("None", "accepted are a path")),
+        ((16_000,), AudioError, ("16000 (int)",)),
+        ((["a.wav"],), AudioError, ("list", "accepted are a path")),
+        ((np.zeros(9),), AudioError, ("pair (samples, rate in Hz)",)),
+        (((np.zeros(9), 16_000, 2),), AudioError, ("tuple of 3", "pair")),
+        ((np.zeros(9), 16_000), PhraseError, ("16000", "(samples, rate)", "phrase file")),
+        ((SOUND, "Kyiv"), PhraseError, ("'Kyiv': no such phrase file", "as a list")),
+        ((SOUND, "Kyiv " * 200), PhraseError, ("no such phrase file",)),
+        ((SOUND, {"Kyiv": 12.0}), PhraseError, ("dict", "Phrase(text, boost)")),
+        ((SOUND, [16_000]), PhraseError, ("phrase 1 is 16000",)),
+        ((SOUND, None, {"beam": 4}), DecodingError, ("dict", "DecodingOptions(...)")),
+        ((SOUND, None, None, {"n_best": 4}), DecodingError, ("dict", "BiasOptions(...)")),
+        ((SOUND, None, None, None, None, "on"), DenoiseError, ("'on'", "True, False")),
+    ],
+)
+def test_what_is_no_argument_is_named_in_a_line(recognizer, arguments, error, words):
+    with pytest.raises(error) as caught:
+        recognizer.transcribe(*arguments)
+    assert "\n" not in str(caught.value)
+    for one in words:
+        assert one in str(caught.value)
+
+
 def test_the_package_offers_its_names():
     for name in asr.__all__:
         assert getattr(asr, name).__name__ == name
@@ -201,12 +231,12 @@ def test_channels_are_heard_each_by_itself(recognizer, tmp_path):
     left, right = sound(2.5, 31), sound(2.5, 32)
     file, heard = tmp_path / "call.wav", []
     soundfile.write(file, np.stack([left, right], 1), RATE)
-    result = recognizer.transcribe_channels(file, on_progress=heard.append)
+    result = recognizer.transcribe_channels(file, on_progress=lambda *now: heard.append(now))
     for number, alone in enumerate((left, right), start=1):
         own = [segment.text for segment in result.segments if segment.channel == number]
         assert own == [segment.text for segment in recognizer.transcribe((alone, RATE)).segments]
     assert result.duration == pytest.approx(2.5)
-    assert heard == [pytest.approx(1.25), pytest.approx(2.5)]
+    assert heard == [(1.25, 2.5), (2.5, 2.5), (2.5, 2.5)]
     with pytest.raises(AudioError, match="standard input cannot"):
         recognizer.transcribe_channels("-")
 
