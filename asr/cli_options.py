@@ -101,6 +101,7 @@ Beam = Annotated[
     typer.Option(
         "--beam",
         min=1,
+        max=10_000,
         help="Readings kept by the beam search; more are slower. Applies without --greedy.",
         show_default="the model's own, 16",
     ),

@@ -24,6 +24,10 @@ SHARED_LM_FILE = "lm.path"
 DECODING_FILE = "decoding.json"
 
 
+WIDEST_BEAM = 10_000
+"""Readings beyond which a beam search takes gigabytes, and finds nothing more."""
+
+
 class DecodingError(ValueError):
     """Decoding options that cannot be used."""
 
@@ -50,8 +54,8 @@ class DecodingOptions:
     """Added to these log-odds."""
 
     def __post_init__(self) -> None:
-        if self.beam < 1:
-            raise DecodingError(f"beam is {self.beam}; give 1 or more")
+        if not 1 <= self.beam <= WIDEST_BEAM:
+            raise DecodingError(f"beam is {self.beam}; give 1 to {WIDEST_BEAM}")
 
     @property
     def word_weights(self) -> LMOptions:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from biasing.g2p import Pronouncer, Pronunciation, is_initials
+from biasing.g2p import Pronouncer, Pronunciation, PronunciationError, is_initials
 from biasing.phrases import Entry
 
 Kind = Literal["spelling", "letters", "compound", "possessive", "plural"]
@@ -123,14 +124,18 @@ def entry_variants(
     options: VariantOptions | None = None,
     common: Collection[str] = frozenset(),
 ) -> list[Variant]:
-    """As `variants`, of an entry of a phrase list, with those of what it sounds like, in words or phones."""
-    options = options or VariantOptions()
-    found = (
-        variants(entry.spellings[0], pronouncer, options, common, entry.display) if entry.spellings else []
-    )
+    """As `variants`, of an entry of a phrase list, with those of what it sounds like, in words or phones.
+
+    What cannot be pronounced, as a word of a hundred letters, has none.
+    """
+    options, found = options or VariantOptions(), list[Variant]()
     said = [Pronunciation(phones, 1.0) for phones in entry.pronunciations]
-    for text in entry.spellings[1:]:
-        said += pronouncer.pronounce_phrase(text, options.pronunciations)
+    for place, text in enumerate(entry.spellings):
+        with suppress(PronunciationError):
+            if place == 0:
+                found += variants(text, pronouncer, options, common, entry.display)
+            else:
+                said += pronouncer.pronounce_phrase(text, options.pronunciations)
     found += [Variant(one, score, "spelling", entry.display) for one, score in _written(said, pronouncer)]
     best: dict[str, Variant] = {}
     for variant in sorted(found, key=lambda one: (-one.log_prob, one.words)):

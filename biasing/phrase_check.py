@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from biasing.g2g import VariantOptions, entry_variants
-from biasing.g2p import Pronouncer
+from biasing.g2p import Pronouncer, PronunciationError
 from biasing.phrases import Entry, read_phrases
 
 SHORT_LETTERS = 3
@@ -63,6 +64,7 @@ def check(
     alike = _alike(phrases, said)
     for entry, ways, others in zip(phrases, said, alike, strict=True):
         heard = entry_variants(entry, pronouncer, VariantOptions(), common) if pronouncer else []
+        unsaid = ("no pronunciation: only the sub-words find it",) if pronouncer and not ways else ()
         rows.append(
             Row(
                 lines=entry.lines,
@@ -73,7 +75,7 @@ def check(
                 ),
                 pronunciations=ways,
                 variants=tuple((variant.words, variant.display) for variant in heard),
-                risks=(*risks(entry, encode, common), *(f"sounds like {other}" for other in others)),
+                risks=(*risks(entry, encode, common), *unsaid, *(f"sounds like {other}" for other in others)),
             )
         )
     return sorted(rows, key=lambda row: row.lines)
@@ -83,8 +85,9 @@ def _said(entry: Entry, pronouncer: Pronouncer | None) -> tuple[tuple[str, ...],
     """How an entry is said, surest first: as the user says, else as its spellings are."""
     found = list(entry.pronunciations)
     for words in entry.spellings if pronouncer else ():
-        ways = pronouncer.pronounce_phrase(words, SHOWN_PRONUNCIATIONS) if pronouncer else []
-        found += [way.phones for way in ways if way is ways[0] or way.probability >= LEAST_SHOWN]
+        with suppress(PronunciationError):
+            ways = pronouncer.pronounce_phrase(words, SHOWN_PRONUNCIATIONS) if pronouncer else []
+            found += [way.phones for way in ways if way is ways[0] or way.probability >= LEAST_SHOWN]
     return tuple(dict.fromkeys(found))
 
 

@@ -15,6 +15,9 @@ from biasing.normalise import SpellingError, phones_of, printable, spoken_form
 
 _COLUMNS = 4
 _QUOTES = "'\"‘’“”„«»"
+_MOST_SHOWN = 200
+_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Marks that turn the direction of all text after them."""
 _COLON = re.compile(r"(.*\S)\s+:(\S*)\s*")
 
 
@@ -199,8 +202,10 @@ def _collect(items: Iterable[tuple[int, str | Phrase]]) -> PhraseList:
 
 
 def _shown(text: str) -> str:
-    """`text` in one line that any terminal can print."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in " ".join(text.split()))
+    """`text` in one line that any terminal can print, its end left out where it is long."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _MOST_SHOWN else line[:_MOST_SHOWN] + "…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 def _parse(line: str) -> Phrase:
@@ -254,7 +259,9 @@ def _entry(phrase: Phrase, line: int) -> Entry:
         spellings = tuple(others)
         notes.append("heard only as what it sounds like")
     printable(phrase.display or "")
-    display = " ".join((phrase.display or phrase.text.strip(_QUOTES)).split())
+    shown, turned = _DIRECTIONS.subn("", phrase.display or phrase.text.strip(_QUOTES))
+    notes += ["marks of writing direction are left out"] if turned else []
+    display = " ".join((shown.strip() or phrase.text).split())
     boost = None if phrase.boost is None else float(phrase.boost)
     return Entry(display, tuple(dict.fromkeys(spellings)), tuple(phones), boost, (line,), tuple(notes))
 

@@ -133,6 +133,7 @@ def test_a_missing_language_model_is_mentioned(clips, model_folder, tmp_path):
         (["-q", "-v"], "exclude each other"),
         (["--overwrite"], "needs -o DIR"),
         (["--beam", "0"], "--beam"),
+        (["--beam", "10001"], "10000"),
         (["-f", "doc"], "unknown format 'doc'"),
         (["-f", "txt,srt"], "add -o DIR"),
         (["--model", "nowhere"], "nowhere: no such model"),
