@@ -259,8 +259,7 @@ def _entry(phrase: Phrase, line: int) -> Entry:
         spellings = tuple(others)
         notes.append("heard only as what it sounds like")
     printable(phrase.display or "")
-    shown, turned = _DIRECTIONS.subn("", phrase.display or phrase.text.strip(_QUOTES))
-    notes += ["marks of writing direction are left out"] if turned else []
+    shown = _DIRECTIONS.sub("", phrase.display or phrase.text.strip(_QUOTES))
     display = " ".join((shown.strip() or phrase.text).split())
     boost = None if phrase.boost is None else float(phrase.boost)
     return Entry(display, tuple(dict.fromkeys(spellings)), tuple(phones), boost, (line,), tuple(notes))
