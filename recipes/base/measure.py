@@ -60,7 +60,7 @@ def _groups(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
 
 
 def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
-    """The weights with the lowest word error rate on dev: a coarse grid, then a finer one around its best."""
+    """The weights with the lowest word error rate on dev: a coarse grid, then finer ones around its best."""
     dev = hear(recognizer, "dev", data)
     best = replace(recognizer.options, greedy=False, lm=True)
     tried: dict[DecodingOptions, float] = {}
@@ -79,9 +79,13 @@ def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
 
     best = search((0.3, 0.5, 0.7, 0.9), (0.0, 1.5, 3.0), (-5.0,))
     best = search((best.lm_weight,), (best.word_bonus,), (-20.0, -15.0, -10.0, -2.0, 0.0))
-    weights = (best.lm_weight - 0.1, best.lm_weight, best.lm_weight + 0.1)
-    bonuses = (best.word_bonus - 0.75, best.word_bonus, best.word_bonus + 0.75)
-    return search(weights, bonuses, (best.unk_penalty,))
+    before = None
+    while best != before:
+        before = best
+        weights = (best.lm_weight - 0.1, best.lm_weight, best.lm_weight + 0.1)
+        bonuses = (best.word_bonus - 0.75, best.word_bonus, best.word_bonus + 0.75)
+        best = search(weights, bonuses, (best.unk_penalty,))
+    return best
 
 
 def table(recognizer: Recognizer, data: Path, sets: Sequence[str]) -> str:
