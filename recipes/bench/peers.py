@@ -133,6 +133,7 @@ def measured(part: Part, systems: Sequence[System], kept: Kept, command: str) ->
             {
                 "system": system.name,
                 "list": system.listed,
+                "version": system.version.partition(" BiasOptions")[0],
                 "speed": round(part.seconds / seconds, 2),
                 **numbers,
             }

@@ -133,7 +133,8 @@ def run(given: argparse.Namespace) -> None:
         options |= {"shares": " ".join(given.shares), "snrs": " ".join(f"{one:g}" for one in given.snrs)}
         wanted = " ".join(f"--{key} {value}" for key, value in {**options, "count": given.count}.items())
         command = f"python -m recipes.denoiser.hear {ears.recognizer.name} {wanted}"
-        found = {"command": command, "utterances": given.count, "conditions": measure(ears, given, kept)}
+        about = {"command": command, "weights": ears.digest, "denoiser": ears.weights}
+        found = {**about, "utterances": given.count, "conditions": measure(ears, given, kept)}
         keep(f"words-{given.set}-{ears.recognizer.name}", found)
 
 

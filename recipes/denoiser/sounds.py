@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asr.audio import read_audio
 from asr.manifest import read_manifest
 from asr.training.augment import mix_at_snr
+from recipes.entities.noisy import read_noise
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def mixed_pairs(
     for number in range(count):
         utterance = utterances[number * len(utterances) // count]
         clean = read_audio(utterance.audio)
-        recording = read_audio(noises[number % len(noises)])
+        recording = read_noise(noises[number % len(noises)])
         start = int(generator.integers(max(len(recording) - len(clean), 0) + 1))
         cut = np.resize(recording[start : start + len(clean)], len(clean))
         noisy = clean if np.isinf(snr_db) else mix_at_snr(clean, cut, snr_db)

@@ -98,11 +98,14 @@ def words_table(results: Path, name: str, model: str) -> str | None:
     rates = {one["condition"]: {row["share"]: row for row in one["shares"]} for one in found["conditions"]}
     shares = list(rates[CLEAN])
     cells = [[name, *(_cell(rows[share]) for share in shares)] for name, rows in rates.items()]
-    named = {OFF: OFF, "0": "denoised alone"}
-    titles = [named.get(share, f"{share} mixed back") for share in shares]
-    table = markdown([f"`{model}`, {found['utterances']} utterances", *titles], cells)
+    header = [f"`{model}`, {found['utterances']} utterances", *map(_titled, shares)]
+    table = markdown(header, cells)
     lines = [_changed(rates[CLEAN]), *(_lost(rates, one) for one in rates if one != CLEAN)]
     return f"{table}\n\n" + "\n".join(lines)
+
+
+def _titled(share: str) -> str:
+    return {OFF: OFF, "0": "denoised alone"}.get(share, f"{share} mixed back")
 
 
 def _cell(row: dict[str, Any]) -> str:
@@ -113,8 +116,8 @@ def _cell(row: dict[str, Any]) -> str:
 def _changed(clean: dict[str, Any]) -> str:
     """What each share costs where there is no noise, in % of the errors."""
     off = clean[OFF]["wer"]["value"]
-    told = (f"{share} {100 * (row['wer']['value'] / off - 1):+.1f} %" for share, row in clean.items())
-    return f"- {CLEAN}, errors more or less than {OFF}: {', '.join(list(told)[1:])}"
+    told = (f"{_titled(s)} {100 * (row['wer']['value'] / off - 1):+.1f} %" for s, row in clean.items())
+    return f"- {CLEAN}, errors against {OFF}: {', '.join(list(told)[1:])}"
 
 
 def _lost(rates: dict[str, Any], name: str) -> str:
@@ -123,9 +126,8 @@ def _lost(rates: dict[str, Any], name: str) -> str:
     lost = {share: 100 * (row["wer"]["value"] - clean) for share, row in rates[name].items()}
     best = min((share for share in lost if share != OFF), key=lambda share: lost[share])
     part = f", {100 * lost[best] / lost[OFF]:.0f} % of it" if lost[OFF] > 0 else ""
-    return (
-        f"- {name}: {lost[OFF]:.1f} points lost against clean, with {best} mixed back {lost[best]:.1f}{part}"
-    )
+    told = f"{lost[OFF]:.1f} points lost against {CLEAN}, {_titled(best)} {lost[best]:.1f}"
+    return f"- {name}: {told}{part}"
 
 
 def makers(results: Path) -> Makers:

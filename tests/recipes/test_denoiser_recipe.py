@@ -116,8 +116,8 @@ KEPT = {
             [
                 "| clean | 20.0 (19.0 to 21.0) | 20.2 (19.2 to 21.2) |",
                 "| 5 dB | 60.0 (59.0 to 61.0) | 50.0* (49.0 to 51.0) |",
-                "0.5 +1.0 %",
-                "40.0 points lost against clean, with 0.5 mixed back 30.0, 75 % of it",
+                "0.5 mixed back +1.0 %",
+                "40.0 points lost against clean, 0.5 mixed back 30.0, 75 % of it",
             ],
         ),
     ],
