@@ -53,7 +53,7 @@ class Tools:
     def common(self) -> Collection[str]:
         """Frequent words; none without a language model."""
         lookahead = self.ngram.lookahead if self.ngram is not None else None
-        return frozenset(lookahead.ranked()[:COMMON_WORDS]) if lookahead is not None else frozenset()
+        return frozenset(lookahead.ranked[:COMMON_WORDS]) if lookahead is not None else frozenset()
 
     @cached_property
     def ways(self) -> WordWays:

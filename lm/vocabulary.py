@@ -6,6 +6,7 @@ import bisect
 import gzip
 import mmap
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,10 @@ class Lookahead:
         self._scores = np.array([scores[index] for index in order], np.float32)
         self._known: dict[str, float] = {}
 
-    def ranked(self) -> list[str]:
+    @cached_property
+    def ranked(self) -> tuple[str, ...]:
         """All words, the most probable first; equally probable ones in the order of the alphabet."""
-        return [self._words[index] for index in np.argsort(-self._scores, kind="stable")]
+        return tuple(self._words[index] for index in np.argsort(-self._scores, kind="stable"))
 
     def __call__(self, letters: str) -> float:
         """The best score of a word that begins with `letters`; negative infinity if there is none."""

@@ -22,7 +22,7 @@ def make_pool(common: Path | None, distractors: Path | None, ngram: NGram | None
     Raises:
         ListsError, MaterialError: a file cannot be read, or is missing and there is no language model.
     """
-    ranked = ngram.lookahead.ranked() if ngram is not None and ngram.lookahead is not None else []
+    ranked = ngram.lookahead.ranked if ngram is not None and ngram.lookahead is not None else []
     if not ranked and (common is None or distractors is None):
         raise MaterialError(
             "lists cannot be drawn: the model stores no words; give --common FILE and --distractors FILE, "
@@ -41,7 +41,7 @@ def rare_phrases(distractors: Path | None, ngram: NGram | None) -> tuple[str, ..
     """
     if distractors is not None:
         return _read_phrases(distractors)
-    ranked = ngram.lookahead.ranked() if ngram is not None and ngram.lookahead is not None else []
+    ranked = ngram.lookahead.ranked if ngram is not None and ngram.lookahead is not None else []
     if len(ranked) <= COMMON_WORDS:
         raise MaterialError("the model stores no rare words; give --distractors FILE, a phrase a line")
     return tuple(ranked[COMMON_WORDS:])

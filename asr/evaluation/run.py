@@ -65,7 +65,7 @@ def evaluate(
     with step_progress(0, count_searches(material, techniques), place.shown, "searching") as advance:
         recognized = search_all(material, techniques, store, kept, advance, keys)
     ngram = recognizer.ngram
-    known = frozenset(ngram.lookahead.ranked()) if ngram is not None and ngram.lookahead is not None else None
+    known = frozenset(ngram.lookahead.ranked) if ngram is not None and ngram.lookahead is not None else None
     return measure(material, recognized, bootstrap, known)
 
 

@@ -105,7 +105,7 @@ def _common_words(file: Path | None, base: Path) -> frozenset[str]:
     lookahead = NGram(lm).lookahead if lm is not None else None
     if lookahead is None:
         raise ConfigError(f"lists.common: {base} has no language model that knows words; name a file of them")
-    return frozenset(lookahead.ranked()[:COMMON_WORDS])
+    return frozenset(lookahead.ranked[:COMMON_WORDS])
 
 
 def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
