@@ -41,8 +41,8 @@ def memory_of(process: int) -> dict[str, float]:
     return {name: int(size) / 1e6 for name, size in re.findall(r"^(\w+): +(\d+) kB", lines, re.MULTILINE)}
 
 
-def measure(call: list[str], seconds: float) -> str:
-    """Run the command line; a row of the table."""
+def measure(call: list[str], seconds: float, several: bool) -> str:
+    """Run the command line; a row of the table, with what a worker has to itself if there are several."""
     began, peak, own = time.perf_counter(), 0.0, 0.0
     program = subprocess.Popen(call)
     while os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
@@ -56,7 +56,7 @@ def measure(call: list[str], seconds: float) -> str:
         raise SystemExit(f"onoma transcribe ended with {program.returncode}")
     wall = time.perf_counter() - began
     cells = (f"{wall:.0f}", f"{used.ru_utime + used.ru_stime:.0f}", f"{seconds / wall:.0f}", f"{peak:.2f}")
-    return " | ".join((*cells, f"{own:.2f}" if own else "-"))
+    return " | ".join((*cells, f"{own:.2f}" if several else "-"))
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def main() -> None:
         call = [sys.executable, "-m", "asr", "transcribe", *clips, "--model", arguments.model]
         for jobs in arguments.jobs:
             out = ["-o", f"{folder}/{jobs}", "--jobs", str(jobs), "--phrases", str(names)]
-            print(f"| {jobs} | {measure([*call, *out], seconds)} |", flush=True)
+            print(f"| {jobs} | {measure([*call, *out], seconds, jobs > 1)} |", flush=True)
 
 
 if __name__ == "__main__":
