@@ -127,15 +127,26 @@ def run(given: argparse.Namespace) -> None:
     """Measure as the command line asks."""
     kept = Kept(given.kept)
     for model in given.models:
-        ears = Ears.load(model, given.denoiser)
-        print(f"{ears.recognizer.name}, {given.set}, {given.count} utterances, noises of {given.noise}")
+        ears, name = Ears.load(model, given.denoiser), model_folder(model).name
+        print(f"{name}, {given.set}, {given.count} utterances, noises of {given.noise}")
         options = {"set": given.set, "noise": given.noise, "noise-every": given.noise_every}
         options |= {"shares": " ".join(given.shares), "snrs": " ".join(f"{one:g}" for one in given.snrs)}
         wanted = " ".join(f"--{key} {value}" for key, value in {**options, "count": given.count}.items())
-        command = f"python -m recipes.denoiser.hear {ears.recognizer.name} {wanted}"
+        command = f"python -m recipes.denoiser.hear {name} {wanted}"
         about = {"command": command, "weights": ears.digest, "denoiser": ears.weights}
         found = {**about, "utterances": given.count, "conditions": measure(ears, given, kept)}
-        keep(f"words-{given.set}-{ears.recognizer.name}", found)
+        keep(f"words-{given.set}-{name}", found)
+
+
+def share_of(text: str) -> str:
+    """Check a share: "off", or a number from 0 to 1."""
+    try:
+        known = text == OFF or 0 <= float(text) <= 1
+    except ValueError:
+        known = False
+    if not known:
+        raise argparse.ArgumentTypeError(f"{text}: give {OFF}, or what is mixed back, from 0 to 1")
+    return text
 
 
 def main() -> None:
@@ -149,7 +160,9 @@ def main() -> None:
     parser.add_argument("--set", default="test-dev8", help="manifest in speech/")
     parser.add_argument("--noise", default="noise/test", help="noise/train goes with dev")
     parser.add_argument("--noise-every", type=int, default=1, help="8 of noise/train are those kept for dev")
-    parser.add_argument("--shares", nargs="+", default=[OFF, "0", "0.5"], help="the first is compared with")
+    parser.add_argument(
+        "--shares", nargs="+", type=share_of, default=[OFF, "0", "0.5"], help="the first is compared with"
+    )
     parser.add_argument("--snrs", nargs="*", type=float, default=[20.0, 10.0, 5.0, 0.0])
     parser.add_argument("--count", type=int, default=121)
     parser.add_argument("--kept", type=Path, default=Path("runs/denoiser-texts.jsonl"))

@@ -1,5 +1,6 @@
 """Comparing denoisers: delays are taken out, what was scored is kept, pairs hold what they say."""
 
+import argparse
 import json
 import math
 
@@ -13,7 +14,7 @@ from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
 from recipes.denoiser import compare, sounds, tables
 from recipes.denoiser.compare import Scores
-from recipes.denoiser.hear import Behind
+from recipes.denoiser.hear import Behind, share_of
 from recipes.denoiser.peers import delay, in_time
 from recipes.denoiser.sounds import Pair, mixed_pairs, si_sdr
 from recipes.denoiser.whole import heard_with
@@ -84,6 +85,13 @@ def test_a_share_mixed_back_afterwards_is_the_denoisers_own(share):
     behind = Behind(Denoiser(16_000), samples)
     np.testing.assert_allclose(behind.mixed(share), own, atol=1e-6)
     assert behind.mixed("off") is samples
+
+
+@pytest.mark.parametrize("text", ["half", "-0.1", "1.5", "nan"])
+def test_a_share_that_is_none_is_told(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"{text}: give off"):
+        share_of(text)
+    assert [share_of(one) for one in ("off", "0", "1")] == ["off", "0", "1"]
 
 
 def wer(value, share="off", p=1.0):
