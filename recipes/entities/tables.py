@@ -45,7 +45,7 @@ def technique_table(results: Path, model: str, name: str, number: str) -> str | 
     rows = _rows(found)
     lists = [one["name"] for one in found["conditions"]]
     techniques = list(dict.fromkeys(technique for technique, _ in rows))
-    cells = [[one, *(_cell(rows[one, size], number) for size in lists)] for one in techniques]
+    cells = [[one, *(_cell(rows.get((one, size)), number) for size in lists)] for one in techniques]
     return markdown([f"{RATES[number].title} %", *(f"N = {one}" for one in lists)], cells)
 
 
@@ -136,10 +136,10 @@ def _share(row: Found, number: str) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _cell(row: Found, number: str) -> str:
-    value = row["numbers"][number]
-    if value["value"] is None:
+def _cell(row: Found | None, number: str) -> str:
+    if row is None or row["numbers"][number]["value"] is None:
         return "-"
+    value = row["numbers"][number]
     p = row["versus_none"].get(number, {}).get("p")
     star = "*" if p is not None and p < 0.05 else ""
     return f"{100 * value['value']:.1f}{star} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"

@@ -27,6 +27,7 @@ def results(folder, size="100"):
             row("joint", "0", 0.5, 1.0),
             row("none", size, 0.5, None),
             row("joint", size, 0.75, 0.001),
+            row("lookup", size, 0.625, 0.5),
         ],
         "absent": [
             {"technique": "joint", "condition": size, "false_accepts_per_minute": rate, "changed": rate}
@@ -51,6 +52,7 @@ def filled(folder, marker, before="old 99.9"):
     ("marker", "line"),
     [
         ("table: small dev f1", "| joint | 50.0 (40.0 to 60.0) | 75.0* (65.0 to 85.0) |"),
+        ("table: small dev f1", "| lookup | - | 62.5 (52.5 to 72.5) |"),
         ("table: small dev absent", "| joint | 0.25 / 25.0 |"),
         ("worth: 100 small,large dev,test", "| `small` | dev | 100 | 50.0 -> 75.0* (65.0 to 85.0) |"),
         ("techniques: 100 small dev", "| `small` | joint | 75.0* (65.0 to 85.0) |"),
