@@ -1,6 +1,7 @@
 """Denoisers beside each other on the same recordings: what is left of the noise, and of the speech.
 
-python -m recipes.denoiser.compare runs/denoiser [--data ../shared/data] [--mixed] [--mos] [--dtln FOLDER]
+python -m recipes.denoiser.compare runs/denoiser [--data ../shared/data] [--on recorded mixed] [--mos]
+    [--dtln FOLDER]
 
 The folder is that of a training run; a model folder without the run does as well, for 8 bits alone. Scores
 are kept in `--kept`, so that a stopped comparison goes on; a system's are made anew when its weights change.
@@ -122,7 +123,13 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--mixed", action="store_true", help="also test-dev8 in the noises of noise/test")
+    parser.add_argument(
+        "--on",
+        nargs="+",
+        choices=("recorded", "mixed"),
+        default=["recorded"],
+        help="denoise-test, or test-dev8 in the noises of noise/test",
+    )
     parser.add_argument("--count", type=int, default=20, help="utterances at each ratio")
     parser.add_argument("--mos", action="store_true", help="also DNSMOS, which takes the longest")
     parser.add_argument("--dtln", type=Path, help="folder of the DTLN models")
@@ -132,8 +139,9 @@ def main() -> None:
     recorded = list(recorded_pairs(given.data))
     kept = Scores(given.kept, Dnsmos() if given.mos else None)
     systems = all_systems(given.run, given.dtln, np.concatenate([pair.clean for pair in recorded[:3]]))
-    keep("sounds-denoise-test", compare("denoise-test", recorded, systems, kept))
-    for snr_db in SNRS_DB if given.mixed else ():
+    if "recorded" in given.on:
+        keep("sounds-denoise-test", compare("denoise-test", recorded, systems, kept))
+    for snr_db in SNRS_DB if "mixed" in given.on else ():
         pairs = mixed_pairs(given.data, SPEECH, NOISE, snr_db, given.count)
         found = compare(f"test-dev8 at {snr_db:g} dB", pairs, systems, kept)
         keep(f"sounds-test-dev8-{snr_db:g}dB", {"snr_db": snr_db, **found})
