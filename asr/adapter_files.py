@@ -24,9 +24,9 @@ def base_digest(folder: Path) -> str:
 
 
 def save_adapter(adapter: ContextualAdapter, folder: Path, base: str) -> None:
-    """Write an adapter into the folder of the model with the digest `base`."""
+    """Write an adapter, in half precision, into the folder of the model with the digest `base`."""
     partial = folder / (ADAPTER_FILE + ".partial")
-    save_file({name: tensor.contiguous() for name, tensor in adapter.state_dict().items()}, partial)
+    save_file({name: tensor.half().contiguous() for name, tensor in adapter.state_dict().items()}, partial)
     partial.replace(folder / ADAPTER_FILE)
     settings = {"base": base, "shape": asdict(adapter.config)}
     write_text_atomic(folder / ADAPTER_CONFIG_FILE, json.dumps(settings, indent=2) + "\n")

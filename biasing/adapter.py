@@ -2,11 +2,11 @@
 
 Every frame looks at all phrases and at an entry that stands for none of them; what it finds there is added to
 the encoder's last states before the frozen head. Source: Sathyendra et al. 2022, arXiv 2205.13660, and
-Dingliwal et al. 2022, arXiv 2210.09510. Departures: a phrase is looked at sub-word by sub-word, so that a
-frame learns which of them is due; sub-words are embedded as the rows of the frozen head that emit them; a
-frame's question sees its neighbours, and what the phone head says, which is surer of rare words than the
-sub-word heads are; and a phrase gains where all its sub-words are heard around a frame, as in the late
-interaction of Khattab & Zaharia 2020, arXiv 2004.12832, so that little has to be learnt beyond sub-words.
+Dingliwal et al. 2022, arXiv 2210.09510. Departures: a phrase is looked at sub-word by sub-word, and at the
+blanks between these, so that a frame learns which of them is due; sub-words are embedded as the rows of the
+frozen head that emit them; a frame's question sees its neighbours, and what the phone head says, which is
+surer of rare words than the sub-word heads are; and a row of a phrase gains where the best path of the whole
+phrase through it is a good one, so that little has to be learnt beyond sub-words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from biasing.adapter_parts import FAINTEST, AdapterConfig, AdapterError, FrameQuery, PhraseEncoder
+from biasing.adapter_parts import (
+    FAINTEST,
+    AdapterConfig,
+    AdapterError,
+    FrameQuery,
+    PhraseEncoder,
+    behind,
+)
+from biasing.adapter_paths import phrase_paths
 
 __all__ = [
     "AdapterConfig",
@@ -34,24 +42,26 @@ __all__ = [
 
 PHRASES_AT_ONCE = 512
 """Phrases that are compared with all frames at once where a long list is cut down."""
+FAINTEST_PATH = 5 * FAINTEST
+"""What the best path of a phrase counts at least."""
 LAST_LAYER_FIRST = 2.0
 """Weight, before the softmax, that the last layer's states begin with: the head reads those."""
 FIRST_EVIDENCE = (0.5, 0.3, 0.5)
-"""Weights that evidence begins with: of the mean and sum over a phrase's sub-words, and of the due one."""
-FIRST_NO_BIAS = -4.0
+"""Weights that evidence begins with: of a phrase's path by sub-word, as a whole, and of the due sub-word."""
+FIRST_NO_BIAS = -3.0
 """Logit of the no-bias entry that training begins with."""
 
 
 @dataclass(frozen=True)
 class EncodedPhrases:
-    """A list as the adapter sees it: a row for each sub-word, or for each phrase where positions are off.
+    """A list as the adapter sees it: a row for each sub-word of a spelling, then one for blanks between.
 
     Attributes:
         keys: (M, A), what questions are compared with.
         values: (M, D), what is added to the states.
-        now: (M,), the sub-word of each row; 0, the blank, where it stands for a whole phrase.
+        now: (M,), the sub-word of each row, or 0, the blank.
         place: (M,), the spelling that each row belongs to.
-        pieces: (S, V), the share of each sub-word in each spelling.
+        tokens: (N,), the sub-words of all spellings, one spelling behind the other.
         lengths: (S,), sub-words of each spelling.
         log_weights: (S,), added to the logits.
         owner: (S,), the phrase of each spelling, ascending.
@@ -62,7 +72,7 @@ class EncodedPhrases:
     values: Tensor
     now: Tensor
     place: Tensor
-    pieces: Tensor
+    tokens: Tensor
     lengths: Tensor
     log_weights: Tensor
     owner: Tensor
@@ -76,7 +86,7 @@ class EncodedPhrases:
             self.values[kept],
             self.now[kept],
             torch.searchsorted(spellings, self.place[kept]),
-            self.pieces[spellings],
+            self.tokens[torch.isin(_owners(self.lengths), spellings)],
             self.lengths[spellings],
             self.log_weights[spellings],
             self.owner[spellings],
@@ -108,12 +118,14 @@ class Questions:
     Attributes:
         asked: (B, T, A), to be compared with keys.
         now: (B, T, V), log-probability of each sub-word at the frame or beside it.
-        around: (B, T, V), the same within the window.
+        scores: (B, T, V), log-probability less that of the frame's likeliest; without gradients.
+        lengths: (B,) frames.
     """
 
     asked: Tensor
     now: Tensor
-    around: Tensor
+    scores: Tensor
+    lengths: Tensor
 
 
 @dataclass(frozen=True)
@@ -188,17 +200,14 @@ class ContextualAdapter(nn.Module):
         lengths = torch.tensor([len(one) for one in phrases], dtype=torch.int64)
         numbers = torch.arange(len(phrases))
         tokens = torch.tensor([token for one in phrases for token in one], dtype=torch.int64)
-        owners = numbers.repeat_interleave(lengths)
-        pieces = torch.zeros(len(phrases), vocab)
-        pieces.index_put_((owners, tokens), 1.0 / lengths[owners], accumulate=True)
         if not phrases:
             keys, values = self.embedding.new_zeros((0, self.config.dim)), self.embedding[:0]
         else:
             padded = pad_sequence([torch.tensor(one) for one in phrases], batch_first=True)
-            keys, values = self.encoder(self.embedding[padded], lengths)
-        if not self.config.positions:
-            tokens, owners = torch.zeros_like(numbers), numbers
-        return EncodedPhrases(keys, values, tokens, owners, pieces, lengths, weights, numbers, len(phrases))
+            keys, values = self.encoder(self.embedding[padded], lengths, self.embedding[0])
+        now = behind(tokens, torch.zeros_like(numbers), lengths)
+        place = numbers.repeat_interleave(lengths + 1)
+        return EncodedPhrases(keys, values, now, place, tokens, lengths, weights, numbers, len(phrases))
 
     def questions(self, heard: Heard) -> Questions:
         """What the frames of a batch look for."""
@@ -207,7 +216,8 @@ class ContextualAdapter(nn.Module):
         sounding = self._compare(asked, self.encoder.direct(self.embedding))
         said = (heard.log_probs + sounding).log_softmax(-1).clamp(min=FAINTEST)
         said = said.masked_fill(~mask[..., None], FAINTEST)
-        return Questions(asked, _loudest(said, 3), _loudest(said, self.config.window))
+        scores = (said - said.amax(-1, keepdim=True)).detach()
+        return Questions(asked, _loudest(said), scores, heard.lengths)
 
     def forward(
         self, questions: Questions, phrases: EncodedPhrases, allowed: Tensor | None = None
@@ -242,19 +252,31 @@ class ContextualAdapter(nn.Module):
 
     def _logits(self, questions: Questions, phrases: EncodedPhrases) -> Tensor:
         """How well each row fits each frame, `(B, T, M)`."""
-        mean, each, now = self.evidence
-        weights = (mean + each * phrases.lengths) * (questions.around @ phrases.pieces.T)
-        logits = (
-            self._compare(questions.asked, phrases.keys) + (weights + phrases.log_weights)[..., phrases.place]
-        )
-        found: Tensor = logits + now * questions.now[..., phrases.now] if self.config.positions else logits
-        return found
+        by_piece, whole, due = self.evidence
+        evidence = (by_piece / phrases.lengths + whole)[phrases.place] * _paths(questions, phrases)
+        heard: Tensor = evidence + due * questions.now[..., phrases.now]
+        return self._compare(questions.asked, phrases.keys) + heard + phrases.log_weights[phrases.place]
 
     def _compare(self, asked: Tensor, keys: Tensor) -> Tensor:
         return asked @ keys.T / math.sqrt(self.config.dim)
 
 
-def _loudest(values: Tensor, window: int) -> Tensor:
-    """The largest of the values `(B, T, V)` within a window of frames around each."""
-    pooled: Tensor = F.max_pool1d(values.transpose(1, 2), window, 1, window // 2)
+def _loudest(values: Tensor) -> Tensor:
+    """The largest of the values `(B, T, V)` at a frame and beside it."""
+    pooled: Tensor = F.max_pool1d(values.transpose(1, 2), 3, 1, 1)
     return pooled.transpose(1, 2)
+
+
+def _paths(questions: Questions, phrases: EncodedPhrases) -> Tensor:
+    """What the best path of each phrase through each row scores in each frame, `(B, T, M)`."""
+    found = torch.full((*questions.now.shape[:2], len(phrases.now)), FAINTEST_PATH)
+    tokens, lengths = phrases.tokens.numpy(), phrases.lengths.numpy()
+    for row, frames in enumerate(questions.lengths.tolist()):
+        scores = questions.scores[row, :frames].numpy()
+        found[row, :frames] = torch.from_numpy(phrase_paths(scores, tokens, lengths, FAINTEST_PATH))
+    return found
+
+
+def _owners(lengths: Tensor) -> Tensor:
+    """The spelling of each of the sub-words one behind the other."""
+    return torch.arange(len(lengths)).repeat_interleave(lengths)

@@ -30,8 +30,6 @@ class AdapterConfig:
         dim: width of questions and keys.
         hidden: width of the phrase encoder's LSTM in each direction.
         context: frames that a question sees, odd.
-        window: frames around one in which a phrase's sub-words must be heard, odd.
-        positions: whether a frame looks at every sub-word of a phrase, or at the phrase as a whole.
     """
 
     state_dim: int = 256
@@ -41,20 +39,21 @@ class AdapterConfig:
     dim: int = 128
     hidden: int = 48
     context: int = 11
-    window: int = 21
-    positions: bool = True
 
     def __post_init__(self) -> None:
         if min(self.state_dim, self.layers, self.dim, self.hidden) < 1:
             raise AdapterError(f"{self}: widths are 1 or more")
-        if self.context % 2 == 0 or self.window % 2 == 0:
-            raise AdapterError(f"{self}: context and window are odd")
+        if self.context % 2 == 0:
+            raise AdapterError(f"{self}: context is odd")
         if self.layers == 1 and not self.last:
             raise AdapterError(f"{self}: no states are left to read; set last, or give an intermediate layer")
 
 
 class PhraseEncoder(nn.Module):
-    """Sub-word embeddings through a bidirectional LSTM: a key and a value for each sub-word or phrase."""
+    """Sub-word embeddings through a bidirectional LSTM: a key and a value for each row of a phrase.
+
+    Its rows are its sub-words, and one for the blanks between them.
+    """
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
@@ -69,21 +68,27 @@ class PhraseEncoder(nn.Module):
         self.value = nn.Linear(both, config.dim)
         self.out = nn.Linear(config.dim, config.state_dim, bias=False)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`(P, L, D)` embeddings to keys `(M, A)` and values `(M, D)`; M = sum of lengths, or P."""
+    def forward(self, embedded: Tensor, lengths: Tensor, blank: Tensor) -> tuple[Tensor, Tensor]:
+        """`(P, L, D)` embeddings and that of the blank `(D,)` to keys `(M, A)` and values `(M, D)`."""
         packed = pack_padded_sequence(self.reduce(embedded), lengths, batch_first=True, enforce_sorted=False)
         found: tuple[PackedSequence, tuple[Tensor, Tensor]] = self.lstm(packed)
         outputs, (hidden, _) = found
         last = hidden.transpose(0, 1).reshape(len(lengths), -1)
         key = self.phrase_key(self.phrase_norm(last))
         real = torch.arange(embedded.shape[1])[None] < lengths[:, None]
-        if not self.config.positions:
-            mean = (embedded * real[..., None]).sum(1) / lengths[:, None]
-            return key + self.direct(mean), self.out(self.value(last) + self.direct(mean))
         pieces = pad_packed_sequence(outputs, batch_first=True)[0][real]
         owners = torch.arange(len(lengths)).repeat_interleave(lengths)
-        direct = self.direct(embedded[real])
-        return key[owners] + self.piece_key(pieces) + direct, self.out(self.value(pieces) + direct)
+        direct, between = self.direct(embedded[real]), self.direct(blank)
+        keys = behind(key[owners] + self.piece_key(pieces) + direct, key + between, lengths)
+        values = behind(self.value(pieces) + direct, self.value(last) + between, lengths)
+        return keys, self.out(values)
+
+
+def behind(pieces: Tensor, ends: Tensor, lengths: Tensor) -> Tensor:
+    """Rows of phrases: of each so many `pieces`, `(sum(lengths), ...)`, then one of `ends`, `(P, ...)`."""
+    numbers = torch.arange(len(ends))
+    owners = torch.cat((numbers.repeat_interleave(lengths), numbers))
+    return torch.cat((pieces, ends))[owners.argsort(stable=True)]
 
 
 class FrameQuery(nn.Module):

@@ -63,7 +63,7 @@ class AdapterLossConfig:
     attention: float = 1.0
     """Frames of a phrase look at it, all others at the no-bias entry."""
     pieces: float = 0.5
-    """Frames of a sub-word look at it, where the adapter looks at sub-words."""
+    """Frames of a phrase look at its sub-word that is said, or at its blanks between."""
     phrases: float = 0.1
     """CTC of the phrases alone, from what is added to the states alone."""
 
@@ -76,7 +76,10 @@ class AdapterTrainConfig:
     base: str = "base-en-moonshine"
     """Shipped model or model folder whose encoder stays as it is."""
     shape: dict[str, int | bool] = field(default_factory=dict)
-    """What differs from the default shape: dim, hidden, context, last, positions."""
+    """What differs from the default shape: dim, hidden, context, last."""
+    states: str = ""
+    """Folder for what the base hears in the training speech, computed once and without augmentation, 145 MB
+    an hour; empty: computed in each step, from augmented speech under masks."""
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

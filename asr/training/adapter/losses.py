@@ -29,7 +29,8 @@ class Targets:
 
     Attributes:
         phrase: (B, T), the place of a phrase among those of the step, or `NOTHING`, `UNKNOWN`.
-        piece: (B, T), the place of the frame's sub-word in that phrase, `UNKNOWN` at blanks and elsewhere.
+        piece: (B, T), the place of the frame's row in that phrase: of its sub-word, or behind all sub-words
+            that of the blanks between; elsewhere `UNKNOWN`.
         tokens: of each utterance, those of its spoken phrases, in the order of time.
     """
 
@@ -76,7 +77,7 @@ def make_targets(
             span = slice(int(frames[0]), int(frames[-1]) + 1)
             phrase[row, span] = place
             at = torch.from_numpy(path[span])
-            piece[row, span] = torch.where(at >= 0, at - spoken.first, UNKNOWN)
+            piece[row, span] = torch.where(at >= 0, at, spoken.end) - spoken.first
     ordered = tuple(
         tuple(
             token
@@ -145,8 +146,5 @@ def attention_losses(attended: Attended, phrases: EncodedPhrases, targets: Targe
     rows, place = log_attention[some][:, 1:], targets.phrase[some]
     inside = phrases.place[None] == place[:, None]
     looked = -rows.masked_fill(~inside, -torch.inf).logsumexp(1).mean()
-    at = targets.piece[some]
-    if len(phrases.place) == phrases.count or not (at >= 0).any():
-        return none + looked, zero
     first = torch.searchsorted(phrases.place, torch.arange(phrases.count))
-    return none + looked, F.nll_loss(rows[at >= 0], (first[place] + at)[at >= 0])
+    return none + looked, F.nll_loss(rows, first[place] + targets.piece[some])

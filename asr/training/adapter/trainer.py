@@ -17,27 +17,27 @@ from torch import nn
 
 from asr.adapter_files import base_digest, save_adapter
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE, find_lm
-from asr.features import SpecAugmentConfig, spec_augment
 from asr.model import (
     CONFIG_FILE,
     PHONES_FILE,
     WEIGHTS_FILE,
     ConformerCTC,
-    ModelOutput,
     load_model,
 )
 from asr.progress import step_progress
 from asr.recognizer import model_folder
 from asr.tokenizer import TOKENIZER_FILE, TOKENS_FILE
 from asr.training.adapter.config import AdapterTrainConfig
+from asr.training.adapter.hearing import hear_masked, heard_of, keep_heard
 from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_pool
 from asr.training.adapter.losses import AdapterLosses, PhraseHead, adapter_losses, make_targets
 from asr.training.adapter.neighbours import SoundAlikes
 from asr.training.adapter.scores import AdapterDev, AdapterScores
 from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
 from asr.training.config import ConfigError
-from asr.training.data import Batch, read_lexicon
+from asr.training.data import Batch, BatchPlan, read_lexicon
 from asr.training.distributed import join_team
+from asr.training.feature_batches import FeatureBatchMaker
 from asr.training.loop import Batches, append_row, rewind_log
 from asr.training.optimizer import Optimizer, learning_rate
 from asr.training.run import Corpus, load_corpus, make_batches
@@ -70,6 +70,11 @@ def train(config: AdapterTrainConfig, resume: bool = False) -> Path:
         model = load_model(base).requires_grad_(False)
         corpus = load_corpus(inputs, resume)
         batches, dev_inputs = make_batches(inputs, team, model, corpus)
+        if config.states:
+            bf16 = config.run.precision == "bf16"
+            kept = keep_heard(model, corpus, Path(config.states), base, bf16)
+            plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
+            batches = FeatureBatchMaker(plan, [kept], team)
     maker = make_lists(config, corpus, base)
     dev = AdapterDev(model, corpus.dev, dev_inputs, maker, corpus.tokenizer)
     torch.manual_seed(config.run.seed)
@@ -196,41 +201,31 @@ class AdapterTrainer:
 
     def losses(self, batch: Batch, seed: int) -> AdapterLosses:
         """The losses of a batch; lists and masks depend on `seed` alone."""
-        output = self._hear(batch, torch.Generator().manual_seed(seed))
-        states, lengths = [x.float() for x in output.states], output.lengths
+        heard = self._hear(batch, torch.Generator().manual_seed(seed))
         done = self.progress.step / self.config.optimizer.total_steps
         said = [Said(*one) for one in zip(batch.texts, batch.tokens, strict=True)]
         lists = self.maker.lists(said, done, random.Random(seed))
-        targets = make_targets(output.log_probs.numpy(), lengths.tolist(), batch.tokens, lists)
+        targets = make_targets(heard.log_probs.numpy(), heard.lengths.tolist(), batch.tokens, lists)
         phrases = self.adapter.encode(lists.phrases)
-        heard = Heard(states, output.log_probs, output.phone_log_probs, lengths)
-        questions = self.adapter.questions(heard)
-        attended = self.adapter(questions, phrases, lists.allowed)
-        adapted = self.model.head(states[-1] + attended.bias)
+        attended = self.adapter(self.adapter.questions(heard), phrases, lists.allowed)
+        adapted = self.model.head(heard.states[-1] + attended.bias)
         return adapter_losses(
             (attended, phrases),
             (adapted, self.phrase_head(attended.bias)),
-            lengths,
+            heard.lengths,
             (batch.tokens, targets),
             self.config.loss,
         )
 
-    @torch.no_grad()
-    def _hear(self, batch: Batch, generator: torch.Generator) -> ModelOutput:
-        """What the frozen base hears, under masks."""
-        chosen, run = self.config.augment, self.config.run
-        features, lengths = self.model.features(batch.samples, batch.lengths)
-        masks = SpecAugmentConfig(
-            chosen.band_masks,
-            chosen.band_width,
-            chosen.time_masks_per_second,
-            chosen.time_width,
-            self.model.frontend.frame_rate,
-        )
-        features = spec_augment(features, lengths, masks, generator)
-        self.hours += float(lengths.sum()) / self.model.frontend.frame_rate / 3600
-        with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bf16"):
-            return self.model.encode(features, lengths)
+    def _hear(self, batch: Batch, generator: torch.Generator) -> Heard:
+        """What the frozen base hears."""
+        if self.config.states:
+            heard = heard_of(self.model, batch)
+        else:
+            bf16 = self.config.run.precision == "bf16"
+            heard = hear_masked(self.model, batch, self.config.augment, generator, bf16)
+        self.hours += float(heard.lengths.sum()) * self.model.frame_seconds / 3600
+        return heard
 
     def _prefetched(self) -> Iterator[tuple[int, int, Batch]]:
         """Batches from the present place on, the next one being made while this one is used."""
@@ -248,7 +243,7 @@ class AdapterTrainer:
         self.adapter.eval()
         scores = dev.score(self.adapter)
         self.adapter.train()
-        errors = scores.b_wer + scores.u_wer + scores.absent_wer
+        errors = scores.wer + scores.absent_wer
         self.best.offer(errors, self.progress.step, self.adapter.state_dict())
         return scores
 

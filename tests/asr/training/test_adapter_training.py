@@ -10,11 +10,13 @@ import pytest
 import torch
 from samples import words
 
+from asr.adapter_files import load_adapter
 from asr.model import WEIGHTS_FILE, load_model
 from asr.recognizer import Recognizer
 from asr.tokenizer import Tokenizer
 from asr.training.adapter import trainer as trainer_module
 from asr.training.adapter.config import AdapterTrainConfig, ListsConfig
+from asr.training.adapter.hearing import hear_masked, heard_of, keep_heard
 from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_pool
 from asr.training.adapter.losses import NOTHING, UNKNOWN, Targets, attention_losses, make_targets
 from asr.training.adapter.neighbours import SoundAlikes, edit_distance
@@ -27,6 +29,7 @@ from asr.training.config import (
     RunConfig,
     SourceConfig,
 )
+from asr.training.data import collate
 from asr.training.distributed import Team
 from asr.training.run import load_corpus, make_batches
 from biasing.adapter import AdapterConfig, Attended, ContextualAdapter
@@ -136,6 +139,11 @@ def test_targets_cover_the_frames_between_a_phrases_first_and_last_token(maker, 
             wanted[3 * phrase.first + 1 : 3 * (phrase.end - 1) + 2] = place
             for token in range(phrase.first, phrase.end):
                 assert targets.piece[row, 3 * token + 1] == token - phrase.first
+            for token in range(phrase.first, phrase.end - 1):
+                assert (
+                    targets.piece[row, 3 * token + 2 : 3 * token + 4].tolist()
+                    == [phrase.end - phrase.first] * 2
+                )
         assert targets.phrase[row].tolist() == wanted.tolist()
         ordered = sorted(some, key=lambda one: one[0].first)
         assert targets.tokens[row] == tuple(t for _, place in ordered for t in lists.phrases[place])
@@ -154,14 +162,14 @@ def test_attention_losses_equal_their_definition():
         AdapterConfig(state_dim=8, layers=2, dim=6, hidden=4, context=3), torch.randn(9, 8)
     )
     phrases = adapter.encode([[1, 2], [3], [4, 5, 6]])
-    log_attention = torch.randn(2, 4, 7).log_softmax(-1)
+    log_attention = torch.randn(2, 4, 10).log_softmax(-1)
     wanted = torch.tensor([[NOTHING, 0, 0, UNKNOWN], [2, 2, NOTHING, 1]])
-    piece = torch.tensor([[UNKNOWN, 0, UNKNOWN, UNKNOWN], [1, 2, UNKNOWN, 0]])
+    piece = torch.tensor([[UNKNOWN, 0, 2, UNKNOWN], [1, 3, UNKNOWN, 0]])
     looked, pieces = attention_losses(
         Attended(torch.zeros(2, 4, 8), log_attention), phrases, Targets(wanted, piece, ((), ()))
     )
-    first = {0: 1, 1: 3, 2: 4}
-    size = {0: 2, 1: 1, 2: 3}
+    first = {0: 1, 1: 4, 2: 6}
+    size = {0: 3, 1: 2, 2: 4}
     none, some, exact = [], [], []
     for row in range(2):
         for frame in range(4):
@@ -259,6 +267,23 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(config, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_what_is_kept_is_what_the_base_hears(config, model_folder, tmp_path):
+    model, found = load_model(model_folder), load_corpus(config.inputs(str(model_folder)), resume=True)
+    kept, some = keep_heard(model, found, tmp_path, model_folder, bf16=False), found.train[:3]
+    clean = collate(some, [found.audio[one.audio] for one in some])
+    calm = AugmentConfig(band_masks=0, time_masks_per_second=0.0)
+    anew = hear_masked(model, clean, calm, torch.Generator(), bf16=False)
+    again = heard_of(model, collate(some, [kept[one.audio] for one in some]))
+    assert again.lengths.tolist() == anew.lengths.tolist()
+    both = [(*one.states, one.log_probs, one.phones) for one in (again, anew)]
+    for row, frames in enumerate(again.lengths.tolist()):
+        for one, other in zip(*both, strict=True):
+            torch.testing.assert_close(one[row, :frames], other[row, :frames], atol=0.02, rtol=0.02)
+    run = dataclasses.replace(config.run, out=str(tmp_path / "run"))
+    folder = train(dataclasses.replace(config, states=str(tmp_path), run=run))
+    assert load_adapter(folder, model) is not None
+
+
 def test_frames_learn_where_to_look(config, model_folder, tokenizer_file, corpus):
     """On one batch, over and over."""
     calm = dataclasses.replace(
@@ -279,4 +304,4 @@ def test_frames_learn_where_to_look(config, model_folder, tokenizer_file, corpus
     for _ in range(60):
         losses.append(float(trainer.losses(batch, 5).attention.detach()))
         trainer.step(batch, 0, 0)
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]

@@ -1,0 +1,71 @@
+"""What the frozen base hears in training: anew in each step under masks, or once, kept on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from asr.adapter_files import base_digest
+from asr.features import SpecAugmentConfig, spec_augment
+from asr.model import ConformerCTC
+from asr.phones import PHONES
+from asr.training.config import AugmentConfig
+from asr.training.data import Batch
+from asr.training.feature_cache import FeatureCache, Features, extract
+from asr.training.run import Corpus
+from biasing.adapter import Heard
+
+
+@torch.no_grad()
+def hear_masked(
+    model: ConformerCTC, batch: Batch, chosen: AugmentConfig, generator: torch.Generator, bf16: bool
+) -> Heard:
+    """What the base hears in a batch of recordings, under masks."""
+    features, lengths = model.features(batch.samples, batch.lengths)
+    masks = SpecAugmentConfig(
+        chosen.band_masks,
+        chosen.band_width,
+        chosen.time_masks_per_second,
+        chosen.time_width,
+        model.frontend.frame_rate,
+    )
+    features = spec_augment(features, lengths, masks, generator)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        output = model.encode(features, lengths)
+    states = [x.float() for x in output.states]
+    return Heard(states, output.log_probs, output.phone_log_probs, output.lengths)
+
+
+def keep_heard(model: ConformerCTC, corpus: Corpus, folder: Path, base: Path, bf16: bool) -> FeatureCache:
+    """What the base hears in the training speech as it is: a frame's states, then the phones' log-probs.
+
+    Computed where it is not kept yet; each base has a folder of its own in `folder`.
+    """
+
+    @torch.no_grad()
+    def hear(path: Path) -> Features:
+        samples = torch.from_numpy(corpus.audio[path])[None]
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = model(samples, torch.tensor([samples.shape[1]]))
+        frames = torch.cat([x[0].float() for x in (*output.states, output.phone_log_probs)], dim=1)
+        return frames[: int(output.lengths[0])].numpy().astype("float16")
+
+    paths = [example.audio for example in corpus.train]
+    return extract(paths, folder / base_digest(base)[:8], hear, _width(model))
+
+
+@torch.no_grad()
+def heard_of(model: ConformerCTC, batch: Batch) -> Heard:
+    """What is kept of a batch, as the base heard it."""
+    phones = len(PHONES) + 1
+    *states, said = batch.samples.split([*[model.config.encoder.dim] * _layers(model), phones], dim=-1)
+    return Heard(states, model.head(states[-1]), said, batch.lengths)
+
+
+def _layers(model: ConformerCTC) -> int:
+    return len(model.config.intermediate_layers) + 1
+
+
+def _width(model: ConformerCTC) -> int:
+    return _layers(model) * model.config.encoder.dim + len(PHONES) + 1
