@@ -58,7 +58,7 @@ class EncodedPhrases:
 
     Attributes:
         keys: (M, A), what questions are compared with.
-        values: (M, D), what is added to the states.
+        values: (M, A), what is mixed by their shares, and projected then.
         now: (M,), the sub-word of each row, or 0, the blank.
         place: (M,), the spelling that each row belongs to.
         tokens: (N,), the sub-words of all spellings, one spelling behind the other.
@@ -201,10 +201,10 @@ class ContextualAdapter(nn.Module):
         numbers = torch.arange(len(phrases))
         tokens = torch.tensor([token for one in phrases for token in one], dtype=torch.int64)
         if not phrases:
-            keys, values = self.embedding.new_zeros((0, self.config.dim)), self.embedding[:0]
+            keys = values = self.embedding.new_zeros((0, self.config.dim))
         else:
             padded = pad_sequence([torch.tensor(one) for one in phrases], batch_first=True)
-            keys, values = self.encoder(self.embedding[padded], lengths, self.embedding[0])
+            keys, values = self.encoder(self.embedding, padded, lengths)
         now = behind(tokens, torch.zeros_like(numbers), lengths)
         place = numbers.repeat_interleave(lengths + 1)
         return EncodedPhrases(keys, values, now, place, tokens, lengths, weights, numbers, len(phrases))
@@ -233,7 +233,8 @@ class ContextualAdapter(nn.Module):
         if allowed is not None:
             logits = logits.masked_fill(~allowed[:, None, phrases.place], -math.inf)
         log_attention = torch.cat((self.no_bias_key(questions.asked), logits), dim=-1).log_softmax(-1)
-        return Attended(log_attention[..., 1:].exp() @ phrases.values, log_attention)
+        mixed = log_attention[..., 1:].exp() @ phrases.values
+        return Attended(self.encoder.out(mixed), log_attention)
 
     def nearest(self, questions: Questions, phrases: EncodedPhrases, count: int) -> Tensor:
         """The `count` spellings `(count,)`, ascending, whose best logit in any frame is highest."""

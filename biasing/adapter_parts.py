@@ -68,20 +68,26 @@ class PhraseEncoder(nn.Module):
         self.value = nn.Linear(both, config.dim)
         self.out = nn.Linear(config.dim, config.state_dim, bias=False)
 
-    def forward(self, embedded: Tensor, lengths: Tensor, blank: Tensor) -> tuple[Tensor, Tensor]:
-        """`(P, L, D)` embeddings and that of the blank `(D,)` to keys `(M, A)` and values `(M, D)`."""
-        packed = pack_padded_sequence(self.reduce(embedded), lengths, batch_first=True, enforce_sorted=False)
+    def forward(self, embedding: Tensor, phrases: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values `(M, A)`, the latter to be mixed and then projected with `out`.
+
+        Args:
+            embedding: (V, D) of all sub-words, the blank first.
+            phrases: (P, L), sub-words of each phrase, padded.
+            lengths: (P,), how many they are.
+        """
+        reduced, direct = self.reduce(embedding)[phrases], self.direct(embedding)
+        packed = pack_padded_sequence(reduced, lengths, batch_first=True, enforce_sorted=False)
         found: tuple[PackedSequence, tuple[Tensor, Tensor]] = self.lstm(packed)
         outputs, (hidden, _) = found
         last = hidden.transpose(0, 1).reshape(len(lengths), -1)
         key = self.phrase_key(self.phrase_norm(last))
-        real = torch.arange(embedded.shape[1])[None] < lengths[:, None]
+        real = torch.arange(phrases.shape[1])[None] < lengths[:, None]
         pieces = pad_packed_sequence(outputs, batch_first=True)[0][real]
         owners = torch.arange(len(lengths)).repeat_interleave(lengths)
-        direct, between = self.direct(embedded[real]), self.direct(blank)
-        keys = behind(key[owners] + self.piece_key(pieces) + direct, key + between, lengths)
-        values = behind(self.value(pieces) + direct, self.value(last) + between, lengths)
-        return keys, self.out(values)
+        said, between = direct[phrases[real]], direct[0]
+        keys = behind(key[owners] + self.piece_key(pieces) + said, key + between, lengths)
+        return keys, behind(self.value(pieces) + said, self.value(last) + between, lengths)
 
 
 def behind(pieces: Tensor, ends: Tensor, lengths: Tensor) -> Tensor:

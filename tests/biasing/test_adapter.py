@@ -80,7 +80,8 @@ def test_attention_equals_a_softmax_written_out():
         nothing = math.exp(float(adapter.no_bias_key(question)))
         total = nothing + sum(map(math.exp, logits))
         shares = [math.exp(one) / total for one in logits]
-        close(bias[0, frame], sum(share * value for share, value in zip(shares, encoded.values, strict=True)))
+        mixed = sum(share * value for share, value in zip(shares, encoded.values, strict=True))
+        close(bias[0, frame], adapter.encoder.out(mixed))
         close(no_bias[0, frame], torch.tensor(nothing / total))
         for n, share in enumerate(by_phrase[0, frame].tolist()):
             own = sum(one for one, (owner, _) in zip(shares, rows, strict=True) if owner == n)

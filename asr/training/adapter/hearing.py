@@ -58,8 +58,8 @@ def keep_heard(model: ConformerCTC, corpus: Corpus, folder: Path, base: Path, bf
 @torch.no_grad()
 def heard_of(model: ConformerCTC, batch: Batch) -> Heard:
     """What is kept of a batch, as the base heard it."""
-    phones = len(PHONES) + 1
-    *states, said = batch.samples.split([*[model.config.encoder.dim] * _layers(model), phones], dim=-1)
+    widths = [*[model.config.encoder.dim] * _layers(model), len(PHONES) + 1]
+    *states, said = torch.split(batch.samples, widths, dim=-1)
     return Heard(states, model.head(states[-1]), said, batch.lengths)
 
 
