@@ -14,7 +14,7 @@ from biasing.phrases import Phrase, joined, make_phrases, read_phrases
 from biasing.report import Outcome
 
 SAMPLES = Path(__file__).parents[2] / "recipes" / "samples"
-SWITCHES = ("boosting", "classes", "rescoring", "veto", "spotting", "lookup")
+SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup")
 OFF = BiasOptions().without(*SWITCHES)
 
 
