@@ -277,10 +277,13 @@ def test_building_is_quick_and_a_step_costs_the_same_in_a_long_list(ngram):
     for one in (small, scorer):
         for tokens in texts(100):
             total(one, tokens)
-        begun = time.process_time()
-        for tokens in texts(300, seed=77):
-            total(one, tokens)
-        seconds.append(time.process_time() - begun)
+        rounds = []
+        for seed in (77, 78, 79):
+            begun = time.process_time()
+            for tokens in texts(300, seed=seed):
+                total(one, tokens)
+            rounds.append(time.process_time() - begun)
+        seconds.append(min(rounds))
     assert seconds[1] < 5 * seconds[0]
 
 
