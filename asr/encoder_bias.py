@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from asr.model import CTCHead
 from biasing.adapter import Attended, ContextualAdapter, EncodedPhrases, Heard
@@ -17,6 +18,8 @@ from biasing.options import AdapterOptions
 from biasing.phrases import Entry
 
 Float32 = NDArray[np.float32]
+MOST_REMEMBERED = 1 << 14
+"""Spellings of earlier lists, about 60 MB."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class EncoderBias:
 
     def __init__(self, adapter: ContextualAdapter, head: CTCHead, frame_seconds: float) -> None:
         self._adapter, self._head, self._frame_seconds = adapter.eval(), head, frame_seconds
+        self._known: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
 
     @torch.inference_mode()
     def encode(
@@ -69,8 +73,24 @@ class EncoderBias:
                 spellings.append(tuple(tokens(spelling)))
                 weights.append(math.log(weight))
                 places.append(place)
-        encoded = self._adapter.encode(spellings, weights)
+        encoded = self._adapter.encode(spellings, weights, self._rows(spellings))
         return replace(encoded, owner=torch.tensor(places, dtype=torch.int64), count=len(entries))
+
+    def _rows(self, spellings: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """Keys and values of spellings; what an earlier list had too is remembered."""
+        known = self._known
+        new = [one for one in dict.fromkeys(spellings) if one not in known]
+        if new or not spellings:
+            keys, values = self._adapter.rows(new)
+            counts = [len(one) + 1 for one in new]
+            rows = zip(keys.split(counts), values.split(counts), strict=True)
+            known = known | dict(zip(new, rows, strict=True))
+            self._known = known if len(known) <= MOST_REMEMBERED else {}
+        if not spellings:
+            return keys, values
+        return torch.cat([known[one][0] for one in spellings]), torch.cat(
+            [known[one][1] for one in spellings]
+        )
 
     @torch.inference_mode()
     def __call__(self, sound: Sound, phrases: EncodedPhrases, options: AdapterOptions) -> Adapted:

@@ -186,9 +186,29 @@ class ContextualAdapter(nn.Module):
                 self.query.mix[-1] = LAST_LAYER_FIRST
 
     def encode(
-        self, phrases: Sequence[Sequence[int]], log_weights: Sequence[float] | None = None
+        self,
+        phrases: Sequence[Sequence[int]],
+        log_weights: Sequence[float] | None = None,
+        rows: tuple[Tensor, Tensor] | None = None,
     ) -> EncodedPhrases:
         """Make keys and values of phrases given as tokens; each must have one or more.
+
+        Where `rows` are there already, they are taken.
+
+        Raises:
+            AdapterError: see `rows`.
+        """
+        weights = torch.tensor(log_weights or [0.0] * len(phrases))
+        lengths = torch.tensor([len(one) for one in phrases], dtype=torch.int64)
+        numbers = torch.arange(len(phrases))
+        tokens = torch.tensor([token for one in phrases for token in one], dtype=torch.int64)
+        keys, values = rows or self.rows(phrases)
+        now = behind(tokens, torch.zeros_like(numbers), lengths)
+        place = numbers.repeat_interleave(lengths + 1)
+        return EncodedPhrases(keys, values, now, place, tokens, lengths, weights, numbers, len(phrases))
+
+    def rows(self, phrases: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Keys and values (M, A) of phrases, for each of them a row more than it has tokens.
 
         Raises:
             AdapterError: a phrase is empty, or has a token that the head does not know.
@@ -196,18 +216,13 @@ class ContextualAdapter(nn.Module):
         vocab = len(self.embedding)
         if not all(phrases) or any(not 0 < token < vocab for one in phrases for token in one):
             raise AdapterError(f"phrases are tokens 1 to {vocab - 1}, one or more each")
-        weights = torch.tensor(log_weights or [0.0] * len(phrases))
-        lengths = torch.tensor([len(one) for one in phrases], dtype=torch.int64)
-        numbers = torch.arange(len(phrases))
-        tokens = torch.tensor([token for one in phrases for token in one], dtype=torch.int64)
         if not phrases:
-            keys = values = self.embedding.new_zeros((0, self.config.dim))
-        else:
-            padded = pad_sequence([torch.tensor(one) for one in phrases], batch_first=True)
-            keys, values = self.encoder(self.embedding, padded, lengths)
-        now = behind(tokens, torch.zeros_like(numbers), lengths)
-        place = numbers.repeat_interleave(lengths + 1)
-        return EncodedPhrases(keys, values, now, place, tokens, lengths, weights, numbers, len(phrases))
+            nothing = self.embedding.new_zeros((0, self.config.dim))
+            return nothing, nothing
+        padded = pad_sequence([torch.tensor(one) for one in phrases], batch_first=True)
+        lengths = torch.tensor([len(one) for one in phrases], dtype=torch.int64)
+        keys, values = self.encoder(self.embedding, padded, lengths)
+        return keys, values
 
     def questions(self, heard: Heard) -> Questions:
         """What the frames of a batch look for."""

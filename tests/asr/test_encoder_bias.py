@@ -10,7 +10,7 @@ from samples import RATE, lines, tones, words, write_wav
 from test_cli import onoma, refused
 
 from asr.adapter_files import ADAPTER_CONFIG_FILE, base_digest, load_adapter, save_adapter
-from asr.encoder_bias import Adapted, Sound
+from asr.encoder_bias import Adapted, EncoderBias, Sound
 from asr.evaluation.techniques import TechniqueError, default_techniques, make_techniques
 from asr.model import WEIGHTS_FILE, load_model
 from asr.phrase_decoder import PhraseDecoder
@@ -64,6 +64,20 @@ def applied(recognizer, sound, phrases, options):
     encoded = recognizer.encoder_bias.encode(tuple(make_phrases(phrases)), tokens, 8.0)
     sound = Sound(acoustics.log_probs, acoustics.phone_log_probs, acoustics.states)
     return recognizer.encoder_bias(sound, encoded, options), acoustics
+
+
+def test_what_earlier_lists_had_is_remembered_and_changes_nothing(recognizer, monkeypatch):
+    """However many lists came before, a list is encoded as a recognizer does that has seen none."""
+    monkeypatch.setattr("asr.encoder_bias.MOST_REMEMBERED", 4)
+    words = ["kyiv", "oslo", "bergen", "rome", "siobhan"]
+    tokens, head = recognizer.tokenizer.encode, recognizer.encoder_bias._head
+    for count in (2, 5, 3, 0, 4, 1):
+        entries = tuple(make_phrases(words[:count]))
+        found = recognizer.encoder_bias.encode(entries, tokens, 8.0)
+        fresh = EncoderBias(recognizer.encoder_bias._adapter, head, 0.04).encode(entries, tokens, 8.0)
+        for name in ("keys", "values", "now", "place", "tokens", "lengths", "log_weights", "owner"):
+            torch.testing.assert_close(getattr(found, name), getattr(fresh, name))
+        assert len(recognizer.encoder_bias._known) <= 4
 
 
 def test_without_a_list_the_adapter_is_not_heard(recognizer, plain, sound):
