@@ -83,7 +83,7 @@ class EncoderBias:
         if new or not spellings:
             keys, values = self._adapter.rows(new)
             counts = [len(one) + 1 for one in new]
-            rows = zip(keys.split(counts), values.split(counts), strict=True)
+            rows = zip(torch.split(keys, counts), torch.split(values, counts), strict=True)
             known = known | dict(zip(new, rows, strict=True))
             self._known = known if len(known) <= MOST_REMEMBERED else {}
         if not spellings:
