@@ -25,7 +25,8 @@ class AdapterConfig:
     Attributes:
         state_dim: width of the encoder's states.
         layers: states that are read: those of the intermediate heads, then the last layer's.
-        last: whether the last layer's states take part in the question of a frame.
+        intermediate: whether the states of the intermediate heads take part in the question of a frame.
+        last: whether the last layer's do.
         phones: classes of the phone head, which a question reads too; 0 leaves them out.
         dim: width of questions and keys.
         hidden: width of the phrase encoder's LSTM in each direction.
@@ -34,6 +35,7 @@ class AdapterConfig:
 
     state_dim: int = 256
     layers: int = 3
+    intermediate: bool = True
     last: bool = True
     phones: int = 40
     dim: int = 128
@@ -45,8 +47,14 @@ class AdapterConfig:
             raise AdapterError(f"{self}: widths are 1 or more")
         if self.context % 2 == 0:
             raise AdapterError(f"{self}: context is odd")
-        if self.layers == 1 and not self.last:
+        if self.read.start >= self.read.stop:
             raise AdapterError(f"{self}: no states are left to read; set last, or give an intermediate layer")
+
+    @property
+    def read(self) -> slice:
+        """Which of the states a question reads."""
+        first = 0 if self.intermediate else self.layers - 1
+        return slice(first, self.layers if self.last else self.layers - 1)
 
 
 class PhraseEncoder(nn.Module):
@@ -103,7 +111,7 @@ class FrameQuery(nn.Module):
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
         self.config = config
-        self.mix = nn.Parameter(torch.zeros(config.layers if config.last else config.layers - 1))
+        self.mix = nn.Parameter(torch.zeros(config.read.stop - config.read.start))
         self.project = nn.Linear(config.state_dim, config.dim)
         self.phones = nn.Linear(config.phones, config.dim, bias=False) if config.phones else None
         self.around = nn.Conv1d(
@@ -116,9 +124,9 @@ class FrameQuery(nn.Module):
     def forward(self, states: Sequence[Tensor], phones: Tensor, mask: Tensor) -> Tensor:
         """States `(B, T, D)`, phone log-probs `(B, T, C)`, a mask `(B, T)`: what is asked, `(B, T, A)`."""
         shares = self.mix.softmax(0)
-        layers = states[: len(shares)]
+        read = states[self.config.read]
         mixed = sum(
-            (share * F.layer_norm(x, x.shape[-1:]) for share, x in zip(shares, layers, strict=True)),
+            (share * F.layer_norm(x, x.shape[-1:]) for share, x in zip(shares, read, strict=True)),
             start=torch.zeros(()),
         )
         query = self.project(mixed)

@@ -178,7 +178,12 @@ def test_what_is_left_out_of_the_question_has_no_say():
     sound = heard()
     louder = replace(sound, states=[*sound.states[:-1], sound.states[-1] + torch.randn(STATES)])
     muffled = replace(sound, phones=sound.phones.roll(1, -1))
-    for changes, other in (({"last": False}, louder), ({"phones": 0}, muffled)):
+    earlier = replace(sound, states=[sound.states[0] + torch.randn(STATES), *sound.states[1:]])
+    for changes, other in (
+        ({"last": False}, louder),
+        ({"intermediate": False}, earlier),
+        ({"phones": 0}, muffled),
+    ):
         asked = [made(**changes).questions(one).asked for one in (sound, other)]
         assert torch.equal(*asked)
         asked = [made().questions(one).asked for one in (sound, other)]
@@ -191,7 +196,10 @@ def test_phrases_that_no_head_can_emit_are_refused(phrases):
         made().encode(phrases)
 
 
-@pytest.mark.parametrize("wrong", [{"context": 4}, {"dim": 0}, {"layers": 1, "last": False}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"context": 4}, {"dim": 0}, {"layers": 1, "last": False}, {"intermediate": False, "last": False}],
+)
 def test_impossible_shapes_are_refused(wrong):
     with pytest.raises(AdapterError):
         AdapterConfig(**wrong)

@@ -76,7 +76,7 @@ class AdapterTrainConfig:
     base: str = "base-en-moonshine"
     """Shipped model or model folder whose encoder stays as it is."""
     shape: dict[str, int | bool] = field(default_factory=dict)
-    """What differs from the default shape: dim, hidden, context, last."""
+    """What differs from the default shape: dim, hidden, context, intermediate, last."""
     states: str = ""
     """Folder for what the base hears in the training speech, computed once and without augmentation, 145 MB
     an hour; empty: computed in each step, from augmented speech under masks."""
