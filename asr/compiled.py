@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from biasing.compiled import compiled, compiled_formula, compiled_part
+from biasing.compiled import compiled, compiled_formula, compiled_in_place, compiled_part, part_in_place
 
-__all__ = ["compiled", "compiled_formula", "compiled_part"]
+__all__ = ["compiled", "compiled_formula", "compiled_in_place", "compiled_part", "part_in_place"]

@@ -88,7 +88,7 @@ class Frame(NamedTuple):
 
     log_probs: Float32  # (V,)
     best: float  # the largest of them, blank included
-    near: Int32  # the tokens tried with every prefix, the most probable one first
+    near: int  # how many tokens are tried with every prefix: the first ones of `Search.near`
 
 
 class Search(NamedTuple):
@@ -99,7 +99,7 @@ class Search(NamedTuple):
     beam: Beam
     candidates: Candidates
     graph: GraphArrays  # of one node where nothing is boosted
-    near: Int32  # (top_k,) tokens considered in this frame
+    near: Int32  # (top_k,) tokens considered in this frame, the most probable one first
     tokens: Int32  # (V,) tokens considered for one prefix
     continues: Int64  # (V,) of each token counts[BEGUN] when it last continued a phrase
     place: Int32  # (V,) of each token in `near`; FAR if it is not there

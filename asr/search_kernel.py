@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asr.compiled import compiled, compiled_part
+from asr.compiled import compiled_in_place, part_in_place
 from asr.search_arrays import (
     FAR,
     LIVE,
@@ -24,14 +24,11 @@ from asr.search_arrays import (
     Search,
     Settings,
 )
-from asr.search_propose import least_total, propose_extensions, propose_stays
+from asr.search_propose import least_total, propose_extensions, propose_stays, step_part
 from asr.search_tables import child
-from biasing.automaton import step
-
-_step: Any = compiled_part(step)
 
 
-@compiled_part
+@part_in_place
 def look(log_probs: Float32, search: Search) -> Frame:
     """Choose the tokens by which every prefix may grow in this frame, best first, and note their places.
 
@@ -59,10 +56,10 @@ def look(log_probs: Float32, search: Search) -> Frame:
         near[place] = token
     for place in range(count):
         search.place[near[place]] = place
-    return Frame(log_probs, best, near[:count])
+    return Frame(log_probs, best, count)
 
 
-@compiled_part
+@part_in_place
 def rank(candidates: Candidates, proposed: int, settings: Settings) -> int:
     """Put the best candidates into `order`, earlier ones first among equals; returns how many survive."""
     order, total = candidates.order, candidates.total
@@ -84,7 +81,7 @@ def rank(candidates: Candidates, proposed: int, settings: Settings) -> int:
     return count
 
 
-@compiled_part
+@part_in_place
 def keep(search: Search, survivors: int) -> None:
     """Make the first `survivors` of the candidates the beam."""
     tree, beam, candidates = search.tree, search.beam, search.candidates
@@ -99,7 +96,7 @@ def keep(search: Search, survivors: int) -> None:
             tree.lm[row] = candidates.lm[index]
             if search.settings.boosted:
                 begun = tree.node[candidates.row[index]]
-                tree.node[row] = _step(search.graph, begun, 0.0, candidates.token[index], 0.0)[0]
+                tree.node[row] = step_part(search.graph, begun, 0.0, candidates.token[index], 0.0)[0]
         beam.row[slot] = row
         beam.blank[slot] = candidates.blank[index]
         beam.label[slot] = candidates.label[index]
@@ -109,7 +106,7 @@ def keep(search: Search, survivors: int) -> None:
     search.counts[LIVE] = survivors
 
 
-@compiled_part
+@part_in_place
 def release(frame: Frame, search: Search) -> None:
     """Take the marks of this frame out of `taken` and `place`."""
     tree = search.tree
@@ -117,11 +114,11 @@ def release(frame: Frame, search: Search) -> None:
         row = search.beam.row[slot]
         if row > 0 and tree.slot[tree.parent[row]] >= 0:
             search.taken[tree.slot[tree.parent[row]], tree.token[row]] = False
-    for token in frame.near:
-        search.place[token] = FAR
+    for place in range(frame.near):
+        search.place[search.near[place]] = FAR
 
 
-@compiled
+@compiled_in_place
 def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """Run the frames of `log_probs` (T, V) from `frame` on; returns the first one that was not run.
 

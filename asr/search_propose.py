@@ -9,24 +9,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from asr.compiled import compiled_part
-from asr.search_arrays import BEGUN, EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Int32, Search
+from asr.compiled import part_in_place
+from asr.search_arrays import BEGUN, EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Search
 from asr.search_tables import find, key_of
 from biasing.automaton import step
 
-_step: Any = compiled_part(step)
+step_part: Any = part_in_place(step)
 
 
-@compiled_part
+@part_in_place
 def log_add(first: float, second: float) -> float:
     """log(exp(first) + exp(second)), also of minus infinities."""
-    high, low = max(first, second), min(first, second)
-    if low == NEVER:
-        return high
-    return high + math.log1p(math.exp(low - high))
+    if first < second:
+        first, second = second, first
+    if second == NEVER:
+        return first
+    return first + math.log1p(math.exp(second - first))
 
 
-@compiled_part
+@part_in_place
 def extendable(search: Search, slot: int, token: int) -> float:
     """Log-probability of the alignments that `token` can extend: after itself it needs a blank between."""
     row = search.beam.row[slot]
@@ -35,7 +36,7 @@ def extendable(search: Search, slot: int, token: int) -> float:
     return log_add(search.beam.blank[slot], search.beam.label[slot])
 
 
-@compiled_part
+@part_in_place
 def propose(search: Search, row: int, token: int) -> int:
     """Append a candidate without alignments yet; returns its place."""
     place = search.counts[PROPOSED]
@@ -46,7 +47,7 @@ def propose(search: Search, row: int, token: int) -> int:
     return int(place)
 
 
-@compiled_part
+@part_in_place
 def propose_stays(frame: Frame, search: Search) -> None:
     """Propose each prefix as it is: one more blank, its last token repeated, and its parent extended to it.
 
@@ -72,7 +73,7 @@ def propose_stays(frame: Frame, search: Search) -> None:
                     node, gap = tree.node[beam.row[parent]], frame.best - frame.log_probs[token]
                     advance, over = 0.0, 0.0
                     if graph.ends[node] != 0 or graph.depth[tree.node[row]] > 1:
-                        _, advance, over = _step(graph, node, beam.pending[parent], token, gap)
+                        _, advance, over = step_part(graph, node, beam.pending[parent], token, gap)
                     if advance + beam.locked[parent] + over > pending + locked:
                         pending, locked = advance, beam.locked[parent] + over
             label += frame.log_probs[token]
@@ -85,7 +86,7 @@ def propose_stays(frame: Frame, search: Search) -> None:
         candidates.total[place] = log_add(blank, label) + (tree.lm[row] + weight * (pending + locked))
 
 
-@compiled_part
+@part_in_place
 def least_total(frame: Frame, search: Search) -> float:
     """What an extension must reach before the scorer is asked, given the prefixes proposed as they are.
 
@@ -94,9 +95,11 @@ def least_total(frame: Frame, search: Search) -> float:
     """
     settings, total, beam, graph = search.settings, search.candidates.total, search.beam, search.graph
     live = search.counts[LIVE]
-    best, worst = total[:live].max(), total[:live].min()
-    if len(frame.near) > 0:
-        token, highest = frame.near[0], frame.log_probs[frame.near[0]]
+    best, worst = NEVER, math.inf
+    for slot in range(live):
+        best, worst = max(best, total[slot]), min(worst, total[slot])
+    if frame.near > 0:
+        token, highest = search.near[0], frame.log_probs[search.near[0]]
         for slot in range(live):
             row, bonus = beam.row[slot], beam.locked[slot]  # at least: what is pending may be lost
             over = graph.entry[graph.ends[search.tree.node[row]]]
@@ -110,11 +113,12 @@ def least_total(frame: Frame, search: Search) -> float:
     return float(least)
 
 
-@compiled_part
-def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
-    """List the tokens that can bring the prefix at a slot, which has begun a phrase, to `least`.
+@part_in_place
+def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> int:
+    """Write to `tokens` those that can bring the prefix at a slot, which has begun a phrase, to `least`.
 
-    Marks those that continue the phrase in `continues`: all others end it, and leave nothing pending.
+    Returns how many they are. Marks those that continue the phrase in `continues`: all others end it, and
+    leave nothing pending.
 
     Those of `near` come first, and then, however improbable they are, those that continue the phrase and get
     an advance. No bound is tighter than what a token can bring: the rest of a phrase that is over to any
@@ -131,10 +135,8 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
         rest = max(0.0, graph.budget[over] - pending)
         most += settings.bias_weight * graph.rule.end_share * rest
     count = 0
-    for token in frame.near:
-        if frame.log_probs[token] + most < least:
-            break
-        tokens[count] = token
+    while count < frame.near and frame.log_probs[search.near[count]] + most >= least:
+        tokens[count] = search.near[count]
         count += 1
     tried = count
     lowest = least - most - settings.bias_weight * graph.rule.largest_advance
@@ -155,10 +157,10 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> Int32:
             tokens[count] = token
             count += 1
         parent = graph.fail[parent]
-    return tokens[:count]
+    return count
 
 
-@compiled_part
+@part_in_place
 def propose_extensions(frame: Frame, search: Search, least: float) -> None:
     """Propose each prefix with each token that may reach `least`, or list the steps to ask about first."""
     tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
@@ -169,7 +171,11 @@ def propose_extensions(frame: Frame, search: Search, least: float) -> None:
         last = tree.token[row] if row > 0 else STAYS
         before = tree.lm[row] + weight * (beam.pending[slot] + beam.locked[slot])
         alignments = log_add(beam.blank[slot], beam.label[slot])
-        for token in frame.near if begun == 0 else tokens_for(frame, search, slot, least):
+        tokens, count = search.near, frame.near
+        if begun != 0:
+            tokens, count = search.tokens, tokens_for(frame, search, slot, least)
+        for index in range(count):
+            token = tokens[index]
             log_prob = frame.log_probs[token]
             if begun == 0 and alignments + log_prob + before < least:
                 break  # those after it are less probable still
@@ -178,7 +184,9 @@ def propose_extensions(frame: Frame, search: Search, least: float) -> None:
             if begun != 0:
                 over = 0.0
                 if graph.ends[begun] != 0 or search.continues[token] == search.counts[BEGUN]:
-                    _, pending, over = _step(graph, begun, beam.pending[slot], token, frame.best - log_prob)
+                    _, pending, over = step_part(
+                        graph, begun, beam.pending[slot], token, frame.best - log_prob
+                    )
                 locked += over
                 total = acoustic + (tree.lm[row] + weight * (pending + locked))
             if total < least or total == NEVER or search.taken[slot, token]:

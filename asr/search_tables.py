@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from asr.compiled import compiled, compiled_part
+from asr.compiled import compiled_in_place, part_in_place
 from asr.search_arrays import EMPTY, ROWS, Float64, Int32, Int64, Moves, Tree
 
 
-@compiled_part
+@part_in_place
 def key_of(number: int, token: int) -> int:
     """One 64-bit key of a row or state number and a token."""
     return int((np.int64(number) << 32) | np.int64(token))
 
 
-@compiled_part
+@part_in_place
 def find(keys: Int64, key: int) -> int:
     """The place of `key` in an open-addressing table whose length is a power of two, or of its free place."""
     mask = len(keys) - 1
@@ -24,7 +24,7 @@ def find(keys: Int64, key: int) -> int:
     return int(place)
 
 
-@compiled
+@compiled_in_place
 def fill_moves(moves: Moves, keys: Int64, states: Int32, nats: Float64) -> int:
     """Write the scorer's answers into the table; returns how many were new."""
     new = 0
@@ -38,7 +38,7 @@ def fill_moves(moves: Moves, keys: Int64, states: Int32, nats: Float64) -> int:
     return new
 
 
-@compiled
+@compiled_in_place
 def fill_rows(tree: Tree, count: int) -> None:
     """Enter the first `count` rows, which were copied from a smaller tree, into the empty hash table."""
     for row in range(1, count):
@@ -47,7 +47,7 @@ def fill_rows(tree: Tree, count: int) -> None:
         tree.rows[place] = row
 
 
-@compiled_part
+@part_in_place
 def child(tree: Tree, counts: Int64, parent: int, token: int) -> int:
     """The row of the prefix `parent` + `token`, made if it is new."""
     key = key_of(parent, token)
