@@ -301,7 +301,7 @@ def test_frames_learn_where_to_look(config, model_folder, tokenizer_file, corpus
     place = next(batches.plan.steps(0, 0))
     batch = batches(*place)
     losses = []
-    for _ in range(60):
+    for _ in range(120):
         losses.append(float(trainer.losses(batch, 5).attention.detach()))
         trainer.step(batch, 0, 0)
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
