@@ -6,6 +6,7 @@ reading at once and reading in blocks give the same samples bit for bit.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -235,6 +236,19 @@ def _binary(path: Path) -> IO[bytes]:
         raise AudioError(f"{path}: cannot be opened ({error.strerror})") from error
 
 
+def _read_by_c(file: IO[bytes]) -> IO[bytes] | int:
+    """Return the descriptor of a plain file, rewound, and anything else as it is.
+
+    A decoder calls Python for what is no plain file. Ctrl-C during such a call is lost, and the decoder takes
+    the file for damaged.
+    """
+    raw = getattr(file, "raw", file)
+    if not isinstance(raw, io.FileIO):
+        return file
+    os.lseek(raw.fileno(), 0, os.SEEK_SET)
+    return raw.fileno()
+
+
 @contextmanager
 def _from_file(file: IO[bytes], name: str) -> Iterator[_Recording]:
     if isinstance(file.read(0), str):
@@ -249,7 +263,7 @@ def _from_file(file: IO[bytes], name: str) -> Iterator[_Recording]:
             raise AudioError(f"{name}: is empty (0 bytes); {ACCEPTED}")
         rewindable.seek(0)
         try:
-            decoder = _ForwardDecoder(rewindable)
+            decoder = _ForwardDecoder(_read_by_c(rewindable), closefd=False)
         except (soundfile.LibsndfileError, TypeError) as error:
             raise AudioError(f"{name}: not an audio file that can be read; {ACCEPTED}") from error
         with decoder:

@@ -17,6 +17,7 @@ from typing import Protocol
 from asr.audio import AudioError
 from asr.files import OutputError, write_text_atomic
 from asr.manifest import read_audio_paths
+from asr.stopping import stop_if_asked
 from asr.workers import Done, OnProgress, shared_out
 from asr.writers import WRITERS
 
@@ -166,6 +167,7 @@ def run_jobs(
     with closing(_all_heard(jobs, hear, progress, workers)) as arriving:
         turn = 0
         for done in arriving:
+            stop_if_asked()  # before anything is made of a recording that may have been heard in part
             held[done.place] = replace(done, result=_kept(jobs[done.place], done))
             progress.end(jobs[done.place].audio)
             while turn in held:

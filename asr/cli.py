@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -18,6 +17,7 @@ from asr import cli_denoise, cli_evaluate, cli_transcribe, cli_tune
 from asr.cli_environment import NamedByEnvironment
 from asr.cli_models import models_app
 from asr.cli_phrases import phrases_app
+from asr.stopping import INTERRUPTED, stop_if_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,13 +54,7 @@ app.command(epilog=cli_denoise.EPILOG)(cli_denoise.denoise)
 
 EXTRAS = {"matplotlib": "train", "scipy": "train"}
 """Optional packages, and the extra that installs each."""
-SOME_FAILED, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
-
-
-def main() -> None:
-    """Run the command line."""
-    signal.signal(signal.SIGTERM, _stop)
-    app(prog_name="onoma")
+SOME_FAILED, USAGE, PIPE_CLOSED = 1, 2, 141
 
 
 class Level(StrEnum):
@@ -77,7 +71,10 @@ def told(level: Level = Level.normal) -> Iterator[None]:
     severity = {Level.quiet: logging.ERROR, Level.normal: logging.WARNING, Level.verbose: logging.INFO}[level]
     logging.basicConfig(level=severity, format="%(message)s", stream=sys.stderr)
     try:
-        yield
+        try:
+            yield
+        finally:
+            stop_if_asked()  # of which an error may be the consequence
     except BrokenPipeError:
         # Who read our output wants no more of it; Python must not complain of that when it ends either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,11 +93,6 @@ def told(level: Level = Level.normal) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("onoma: interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _stop(_signal: int, _frame: object) -> None:
-    """End as by an exit, so that files that are half written are removed."""
-    sys.exit(TERMINATED)
 
 
 def _is_ours(error: Exception) -> bool:

@@ -1,4 +1,7 @@
-"""Progress bars, on a terminal only: by seconds of audio, and by steps of a training."""
+"""Progress bars, on a terminal only: by seconds of audio, and by steps of a training.
+
+Who tells of progress is between two pieces of work, and so hears there of a signal that was lost on the way.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec
 
 from asr.audio import AudioError, duration
+from asr.stopping import stop_if_asked
+
+Told = ParamSpec("Told")
 
 
 class AudioProgress:
@@ -26,6 +33,7 @@ class AudioProgress:
 
     def tell(self, audio: str, done: float, total: float) -> None:
         """So many seconds of a recording are done, of so many."""
+        stop_if_asked()
         self._all_done += done - self._done.get(audio, 0.0)
         self._all += max(total, done) - self._total.get(audio, 0.0)
         self._done[audio], self._total[audio] = done, max(total, done)
@@ -71,21 +79,21 @@ def step_progress(
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many steps of `total` are done; a bar on standard error shows it."""
     if not shown or not sys.stderr.isatty():
-        yield lambda _step: None
+        yield _stoppable(lambda _step: None)
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, completed=begun)
-        yield lambda done: bar.update(task, completed=done)
+        yield _stoppable(lambda done: bar.update(task, completed=done))
 
 
 @contextmanager
 def byte_progress(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that is told the bytes done and in all; a bar on standard error shows them."""
     if not shown or not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield _stoppable(lambda _done, _total: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -93,7 +101,17 @@ def byte_progress(title: str, shown: bool = True) -> Iterator[Callable[[int, int
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield _stoppable(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _stoppable(show: Callable[Told, None]) -> Callable[Told, None]:
+    """The same, but between two steps a run can be stopped."""
+
+    def tell(*numbers: Told.args, **named: Told.kwargs) -> None:
+        stop_if_asked()
+        show(*numbers, **named)
+
+    return tell
 
 
 def _unseen(_done: float, _total: float, _audio: str) -> None:

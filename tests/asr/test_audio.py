@@ -69,6 +69,26 @@ def test_every_format_and_rate_gives_the_tone_at_16_khz(tmp_path, kind, rate):
     assert duration(path) == pytest.approx(1.0, abs=0.001)
 
 
+def test_no_python_runs_inside_the_decoder_of_a_plain_file(tmp_path):
+    """What a signal raises there is lost, and the decoder takes the file for damaged."""
+
+    def called_back(source):
+        called = []
+        sys.setprofile(lambda frame, _event, _argument: called.append(frame.f_code.co_name))
+        try:
+            read_audio(source)
+        finally:
+            sys.setprofile(None)
+        return "vio_read" in called
+
+    path = saved(tmp_path / "a.wav", encoded(tone(RATE), RATE))
+    assert not called_back(path)
+    assert called_back(io.BytesIO(path.read_bytes()))
+    with path.open("rb") as file:
+        file.read(1000)
+        assert not called_back(file)
+
+
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 96_000])
 def test_resampling_is_the_ideal_one_within_70_db_and_removes_what_would_alias(rate):
     expected = tone(RATE, hertz=1000.0)[2000:-2000]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 NO_TORCH = """
 import sys
 sys.argv = ["onoma", "--help"]
-from asr.cli import main
+from asr.__main__ import main
 try:
     main()
 except SystemExit as done:

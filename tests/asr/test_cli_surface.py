@@ -215,7 +215,7 @@ def test_help_takes_little_time():
 
 def test_completion_is_printed():
     shown = subprocess.run(
-        [sys.executable, "-c", "from asr.cli import main; main()"],
+        [sys.executable, "-c", "from asr.__main__ import main; main()"],
         env=os.environ | {"_ONOMA_COMPLETE": "complete_bash", "COMP_WORDS": "onoma tr", "COMP_CWORD": "1"},
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
