@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asr.audio import AudioSource, stream_audio
 from asr.features import SAMPLE_RATE
+from asr.grouping import grouped
 from asr.percepnet import Denoiser
 from asr.percepnet.listening import denoised_blocks, listening_options
 from asr.segmenter import AudioSegment, segments
@@ -59,17 +60,4 @@ def heard_batches(
     blocks = stream_audio(audio, SAMPLE_RATE, channel=channel, on_open=progress.opened)
     if options is not None:
         blocks = denoised_blocks(blocks, Denoiser(SAMPLE_RATE, options=options))
-    return _batches(segments(blocks))
-
-
-def _batches(parts: Iterator[AudioSegment]) -> Iterator[list[AudioSegment]]:
-    """Group consecutive segments up to `BATCH_SECONDS` of padded audio."""
-    batch: list[AudioSegment] = []
-    for part in parts:
-        longest = max(len(one.samples) for one in [*batch, part])
-        if batch and longest * (len(batch) + 1) > BATCH_SECONDS * SAMPLE_RATE:
-            yield batch
-            batch = []
-        batch.append(part)
-    if batch:
-        yield batch
+    return grouped(segments(blocks), lambda one: len(one.samples), BATCH_SECONDS * SAMPLE_RATE)

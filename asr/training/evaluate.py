@@ -9,6 +9,7 @@ import jiwer
 import torch
 from torch import Tensor
 
+from asr.grouping import grouped
 from asr.model import ConformerCTC
 from asr.phones import PHONES
 from asr.tokenizer import Tokenizer
@@ -56,7 +57,8 @@ def evaluate(model: ConformerCTC, dev: DevSet) -> DevScores:
     model.eval()
     texts: list[str] = [""] * len(examples)
     phones: list[list[int]] = [[]] * len(examples)
-    for indices in _batches(examples, dev.batch_seconds):
+    order = sorted(range(len(examples)), key=lambda i: examples[i].seconds)
+    for indices in grouped(order, lambda i: examples[i].seconds, dev.batch_seconds):
         batch = collate([examples[i] for i in indices], [cache[examples[i].audio] for i in indices])
         output = model(batch.samples.to(device), batch.lengths.to(device))
         rows = zip(
@@ -80,12 +82,3 @@ def evaluate(model: ConformerCTC, dev: DevSet) -> DevScores:
 
 def _names(phones: Sequence[int]) -> str:
     return " ".join(PHONES[phone - 1] for phone in phones)
-
-
-def _batches(examples: Sequence[Example], batch_seconds: float) -> list[list[int]]:
-    batches: list[list[int]] = [[]]
-    for index in sorted(range(len(examples)), key=lambda i: examples[i].seconds):
-        if batches[-1] and examples[index].seconds * (len(batches[-1]) + 1) > batch_seconds:
-            batches.append([])
-        batches[-1].append(index)
-    return batches

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from asr.audio import read_audio
 from asr.decoding import Decoder, DecodingOptions, save_decoding_options
+from asr.grouping import grouped
+from asr.hearing import BATCH_SECONDS
 from asr.manifest import Utterance, read_manifest
 from asr.recognizer import Recognizer, model_folder
 from asr.scoring import Score, score
 
 SETS = ("dev", "test-dev8", "test-other100", "test-commonvoice", "synthetic-test-names")
-BATCH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,9 @@ def hear(recognizer: Recognizer, name: str, data: Path) -> Heard:
     """Log-probs of every utterance of a set, in batches of similar durations."""
     utterances = sorted(read_manifest(data / "speech" / f"{name}.jsonl"), key=lambda u: u.duration)
     found: list[NDArray[np.float32]] = []
-    for group in _groups(utterances):
+    for group in grouped(utterances, lambda u: u.duration, BATCH_SECONDS):
         found += [a.log_probs for a in recognizer.acoustics([read_audio(u.audio) for u in group])]
     return Heard(name, utterances, found)
-
-
-def _groups(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    group: list[Utterance] = []
-    for utterance in utterances:
-        if group and utterance.duration * (len(group) + 1) > BATCH_SECONDS:
-            yield group
-            group = []
-        group.append(utterance)
-    yield group
 
 
 def tune(recognizer: Recognizer, data: Path) -> DecodingOptions:
