@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from biasing.compiled import compiled, compiled_part
+from biasing.compiled import compiled_in_place, part_in_place
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -15,7 +15,6 @@ TOKEN, BLANK = 0, 1
 NEVER = np.float32(-1e9)
 
 
-@compiled
 def phrase_paths(scores: Float32, tokens: Int64, lengths: Int64, faintest: float) -> Float32:
     """The best CTC path of each phrase through each of its rows in each frame: `(T, M)`, sums of scores.
 
@@ -29,23 +28,28 @@ def phrase_paths(scores: Float32, tokens: Int64, lengths: Int64, faintest: float
         lengths: (P,), sub-words of each phrase, 1 or more.
         faintest: what a path counts at least.
     """
-    frames, floor = len(scores), np.float32(faintest)
-    found = np.empty((frames, len(tokens) + len(lengths)), np.float32)
-    longest = 1
-    for length in lengths:
-        longest = max(longest, length)
-    to = np.empty((frames, 2, longest), np.float32)
-    onward = np.empty((2, longest), np.float32)
+    found = np.empty((len(scores), len(tokens) + len(lengths)), np.float32)
+    longest = int(lengths.max(initial=1))
+    to, onward = np.empty((len(scores), 2, longest), np.float32), np.empty((2, longest), np.float32)
+    _fill(scores, tokens, lengths, np.float32(faintest), (to, onward, found))
+    return found
+
+
+@compiled_in_place
+def _fill(
+    scores: Float32, tokens: Int64, lengths: Int64, floor: np.float32, room: tuple[Float32, Float32, Float32]
+) -> None:
+    """`phrase_paths`, written to the last of `room`; the first is for `_forward`, the second `_backward`."""
+    to, onward, found = room
     first, row = 0, 0
     for length in lengths:
         said = tokens[first : first + length]
         _forward(scores, said, to)
         _backward(scores, said, to, onward, found[:, row : row + length + 1], floor)
         first, row = first + length, row + length + 1
-    return found
 
 
-@compiled_part
+@part_in_place
 def _forward(scores: Float32, said: Int64, to: Float32) -> None:
     """The best path from the beginning to each state in each frame."""
     for frame in range(len(scores)):
@@ -64,7 +68,7 @@ def _forward(scores: Float32, said: Int64, to: Float32) -> None:
             to[frame, BLANK, n] = after + score[0]
 
 
-@compiled_part
+@part_in_place
 def _backward(
     scores: Float32, said: Int64, to: Float32, onward: Float32, found: Float32, floor: np.float32
 ) -> None:

@@ -7,14 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from biasing.compiled import compiled, compiled_part
+from biasing.compiled import compiled_in_place, part_in_place
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _NEVER = -np.inf
-_JUMPS = 3  # steps back: 0 stay, 1 and 2 that many states down, from here on the source of a jump
 
 
 class Ways(NamedTuple):
@@ -42,11 +41,11 @@ class _States(NamedTuple):
     place: Int64  # (S,) its index into the tokens, -1 for blanks
     one: Float64  # (S,) 0 where the state below leads here, negative infinity elsewhere
     two: Float64  # (S,) likewise of the second state below
-    jump: Int64  # (J,) states reached from elsewhere
+    jump: Int64  # (J,) states reached from elsewhere, as many as `_fill` says
     source: Int64  # (J,) and from where
+    ends: Int64  # (M,) the last state of each way
 
 
-@compiled
 def best_path(log_probs: Float32, ways: Ways, blank: int) -> tuple[float, Int64]:
     """Find the best alignment of the words, choosing one pronunciation of each.
 
@@ -65,125 +64,142 @@ def best_path(log_probs: Float32, ways: Ways, blank: int) -> tuple[float, Int64]
     Source: Graves et al. 2006, "Connectionist Temporal Classification", section 4.1, with max for the sum and
     the chain of labels widened to a lattice.
     """
-    states = _states(ways, blank)
-    frames, last = len(log_probs), len(states.label) - 1
-    path = np.empty(frames, dtype=np.int64)
-    if frames == 0:
-        return (_NEVER if last else 0.0), path
-    score = _first_scores(log_probs[0], states)
-    back = np.empty((frames, last + 1), dtype=np.int32)
-    for frame in range(1, frames):
-        score = _advance(log_probs[frame], states, score, back[frame])
-    state = last
-    for end in _ends(states):
-        if score[end] > score[state]:
-            state = end
-    total = score[state]
+    path = np.empty(len(log_probs), dtype=np.int64)
+    if len(log_probs) == 0:
+        return (_NEVER if len(ways.counts) else 0.0), path
+    states = _room(ways)
+    score = np.empty((len(log_probs), len(states.label)))
+    total = _find_path(log_probs, ways, blank, states, score, path)
+    return total, path[:0] if total == _NEVER else path
+
+
+def best_total(log_probs: Float32, ways: Ways, blank: int) -> float:
+    """The nats of `best_path` alone, in less time and memory."""
+    if len(log_probs) == 0:
+        return _NEVER if len(ways.counts) else 0.0
+    states = _room(ways)
+    total: float = _find_total(log_probs, ways, blank, states, np.empty((2, len(states.label))))
+    return total
+
+
+def _room(ways: Ways) -> _States:
+    """Memory for the states of some words, not filled in."""
+    counts = ways.counts.tolist()
+    jumps = sum(count * (2 + before) for count, before in zip(counts, [0, *counts], strict=False))
+    states = 2 * len(ways.tokens) - len(ways.lengths) + len(counts) + 1
+    label, place = np.empty((2, states), dtype=np.int64)
+    jump, source = np.empty((2, jumps), dtype=np.int64)
+    return _States(label, place, *np.empty((2, states)), jump, source, np.empty_like(ways.lengths))
+
+
+@compiled_in_place
+def _find_total(log_probs: Float32, ways: Ways, blank: int, states: _States, score: Float64) -> float:
+    """`best_total` of one frame or more; `score` (2, S) is room for the scores of two frames."""
+    jumps = _fill(states, ways, blank)
+    last = score[_forward(log_probs, states, jumps, score)]
+    return float(last[_best_end(last, states, jumps)])
+
+
+@compiled_in_place
+def _find_path(
+    log_probs: Float32, ways: Ways, blank: int, states: _States, score: Float64, path: Int64
+) -> float:
+    """`best_path` of one frame or more, written to `path`; `score` (T, S) is room for all scores."""
+    jumps = _fill(states, ways, blank)
+    last = score[_forward(log_probs, states, jumps, score)]
+    state = _best_end(last, states, jumps)
+    total = float(last[state])
     if total == _NEVER:
-        return total, path[:0]
-    for frame in range(frames - 1, -1, -1):
+        return total
+    for frame in range(len(log_probs) - 1, -1, -1):
         path[frame] = states.place[state]
         if frame > 0:
-            step = back[frame, state]
-            state = state - step if step < _JUMPS else states.source[step - _JUMPS]
-    return total, path
+            said = log_probs[frame, states.label[state]]
+            state = _came_from(score[frame - 1], states, jumps, state, said)
+    return total
 
 
-@compiled
-def best_total(log_probs: Float32, ways: Ways, blank: int) -> float:
-    """The nats of `best_path` alone, in a third of the time."""
-    states = _states(ways, blank)
-    if len(log_probs) == 0:
-        return _NEVER if len(states.label) > 1 else 0.0
-    score = _first_scores(log_probs[0], states)
-    after = np.empty_like(score)
-    label, _, one, two, jump, source = states
+@part_in_place
+def _forward(log_probs: Float32, states: _States, jumps: int, score: Float64) -> int:
+    """Write the scores of each frame to a row, beginning anew behind the last one; returns the last row."""
+    _begin(log_probs[0], states, jumps, score[0])
+    label, one, two, jump, source = states.label, states.one, states.two, states.jump, states.source
+    row = 0
     for frame in range(1, len(log_probs)):
-        now = log_probs[frame]
-        after[0] = score[0]
-        if len(score) > 1:
-            after[1] = max(score[1], score[0])
-        for state in range(2, len(score)):
-            below, skip = score[state - 1] + one[state], score[state - 2] + two[state]
-            after[state] = max(score[state], max(below, skip))  # noqa: PLW3301 - of two each: vector code
-        for index in range(len(jump)):
-            after[jump[index]] = max(after[jump[index]], score[source[index]])
-        for state in range(len(score)):
+        before = score[row]
+        row = row + 1 if row + 1 < len(score) else 0
+        after, now = score[row], log_probs[frame]
+        after[0] = before[0]
+        if len(after) > 1:
+            after[1] = max(before[1], before[0])
+        for state in range(2, len(after)):
+            below, skip = before[state - 1] + one[state], before[state - 2] + two[state]
+            after[state] = max(before[state], max(below, skip))  # noqa: PLW3301 - of two each: vector code
+        for index in range(jumps):
+            after[jump[index]] = max(after[jump[index]], before[source[index]])
+        for state in range(len(after)):
             after[state] += now[label[state]]
-        score, after = after, score
-    best = score[-1]
-    for end in _ends(states):
-        best = max(best, score[end])
-    return float(best)
+    return row
 
 
-@compiled_part
-def _first_scores(frame: Float32, states: _States) -> Float64:
-    """A path begins in the first blank, or in the first token of a way of the first word."""
-    score = np.full(len(states.label), _NEVER)
+@part_in_place
+def _came_from(before: Float64, states: _States, jumps: int, state: int, said: float) -> int:
+    """The state of the frame before from which the best path leads into a state."""
+    best, origin = before[state], state
+    if state > 0 and before[state - 1] + states.one[state] > best:
+        best, origin = before[state - 1] + states.one[state], state - 1
+    if state > 1 and before[state - 2] + states.two[state] > best:
+        best, origin = before[state - 2] + states.two[state], state - 2
+    for index in range(jumps):
+        source = states.source[index]
+        if states.jump[index] == state and before[source] + said > best + said:
+            best, origin = before[source], source
+    return origin
+
+
+@part_in_place
+def _begin(frame: Float32, states: _States, jumps: int, score: Float64) -> None:
+    """The scores of the first frame: a path begins in the first blank, or in a way of the first word."""
+    for state in range(len(score)):
+        score[state] = _NEVER
     score[0] = frame[states.label[0]]
-    for state in range(1, min(3, len(score))):
-        if (states.one if state == 1 else states.two)[state] == 0.0:
-            score[state] = frame[states.label[state]]
-    for index in range(len(states.jump)):
+    if len(score) > 1 and states.one[1] == 0.0:
+        score[1] = frame[states.label[1]]
+    if len(score) > 2 and states.two[2] == 0.0:
+        score[2] = frame[states.label[2]]
+    for index in range(jumps):
         if states.source[index] == 0:
             score[states.jump[index]] = frame[states.label[states.jump[index]]]
-    return score
 
 
-@compiled_part
-def _ends(states: _States) -> list[int]:
-    """The ends of the ways of the last word, all that may lead to the last blank."""
-    last = len(states.label) - 1
-    ends = [states.source[index] for index in range(len(states.jump)) if states.jump[index] == last]
-    if last > 0:
-        ends.append(last - 1)
-    if last > 1 and states.two[last] == 0.0:
-        ends.append(last - 2)
-    return ends
+@part_in_place
+def _best_end(score: Float64, states: _States, jumps: int) -> int:
+    """The best of the last blank and of the ends of the ways of the last word, which may lead to it."""
+    last = len(score) - 1
+    best = last
+    for index in range(jumps):
+        if states.jump[index] == last and score[states.source[index]] > score[best]:
+            best = states.source[index]
+    if last > 0 and score[last - 1] > score[best]:
+        best = last - 1
+    if last > 1 and states.two[last] == 0.0 and score[last - 2] > score[best]:
+        best = last - 2
+    return best
 
 
-@compiled_part
-def _advance(frame: Float32, states: _States, score: Float64, back: NDArray[np.int32]) -> Float64:
-    """The scores after one frame more; `back` notes where each state came from."""
-    label, _, one, two, jump, source = states
-    said = np.empty(len(score))
-    for state in range(len(score)):
-        said[state] = frame[label[state]]
-    after = score + said
-    back[:] = 0
-    if len(score) > 1 and score[0] > score[1]:
-        after[1], back[1] = score[0] + said[1], 1
-    for state in range(2, len(score)):
-        stay, below, skip = score[state], score[state - 1] + one[state], score[state - 2] + two[state]
-        best = max(stay, below)
-        back[state] = 2 if skip > best else (1 if below > stay else 0)
-        after[state] = max(best, skip) + said[state]
-    for index in range(len(jump)):
-        state = jump[index]
-        if score[source[index]] + said[state] > after[state]:
-            after[state], back[state] = score[source[index]] + said[state], _JUMPS + index
-    return after
-
-
-@compiled_part
-def _states(ways: Ways, blank: int) -> _States:
+@part_in_place
+def _fill(states: _States, ways: Ways, blank: int) -> int:
+    """Write the states of the words into the room for them; returns how many jumps there are."""
     tokens, lengths, counts = ways
-    count = 2 * len(tokens) - len(lengths) + len(counts) + 1
-    states = _States(
-        np.full(count, blank, dtype=np.int64),
-        np.full(count, -1, dtype=np.int64),
-        np.full(count, _NEVER),
-        np.full(count, _NEVER),
-        np.empty(_most_jumps(counts), dtype=np.int64),
-        np.empty(_most_jumps(counts), dtype=np.int64),
-    )
-    ends = np.empty(len(lengths), dtype=np.int64)
+    for state in range(len(states.label)):
+        states.label[state], states.place[state] = blank, -1
+        states.one[state], states.two[state] = _NEVER, _NEVER
+    ends = states.ends
     state, token, way, before, jumps = 0, 0, 0, 0, 0
     for word in range(len(counts) + 1):
         between, first = state, way
-        for end in ends[before:first]:
-            jumps = _link(states, state, end, jumps)
+        for earlier in range(before, first):
+            jumps = _link(states, state, ends[earlier], jumps)
         state += 1
         for _ in range(counts[word] if word < len(counts) else 0):
             for index in range(lengths[way]):
@@ -196,26 +212,17 @@ def _states(ways: Ways, blank: int) -> _States:
                     states.two[state] = 0.0 if tokens[token - 1] != tokens[token] else _NEVER
                 else:
                     jumps = _link(states, state, between, jumps)
-                    for end in ends[before:first]:
-                        if states.label[end] != tokens[token]:
-                            jumps = _link(states, state, end, jumps)
+                    for earlier in range(before, first):
+                        if states.label[ends[earlier]] != tokens[token]:
+                            jumps = _link(states, state, ends[earlier], jumps)
                 token, state = token + 1, state + 1
             ends[way] = state - 1
             way += 1
         before = first
-    label, place, one, two, jump, source = states
-    return _States(label, place, one, two, jump[:jumps], source[:jumps])
+    return jumps
 
 
-@compiled_part
-def _most_jumps(counts: Int64) -> int:
-    most = 0
-    for word in range(len(counts)):
-        most += counts[word] * (1 + (counts[word - 1] if word > 0 else 0)) + counts[word]
-    return most
-
-
-@compiled_part
+@part_in_place
 def _link(states: _States, state: int, source: int, jumps: int) -> int:
     """Let `source` lead to `state`; returns how many jumps there are then."""
     if state - source == 1:

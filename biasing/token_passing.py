@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from biasing.compiled import compiled, compiled_part
+from biasing.compiled import compiled_in_place, part_in_place
 
 Int64 = NDArray[np.int64]
 NO_SPELLING = -1
 TOKEN, BLANK = 0, 1
 """What a path ends in."""
+ROWS = 1 << 10
+"""Findings there is room for at first."""
 
 
 class Nodes(NamedTuple):
@@ -39,7 +41,6 @@ class Paths(NamedTuple):
     """(N,) the last frame in which the node was looked at."""
 
 
-@compiled
 def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find spellings in log-probs `(T, V)`: rows of spelling, score, first frame, frame after the last.
 
@@ -47,13 +48,29 @@ def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float6
     list. `limits` are the bonus of a token's frame, the beam, the largest log-prob of the blank and the least
     one of a token with which a spelling may begin, and the score beyond which it is found. The blank is 0.
     """
-    count = len(nodes.parent)
-    paths = Paths(
-        np.full((2, 2, count), -np.inf), np.zeros((2, 2, count), np.int64), np.full(count, -1, np.int64)
-    )
-    alive, coming = np.empty(count, np.int64), np.empty(count, np.int64)
+    count, rows = len(nodes.parent), ROWS
+    while True:
+        paths = Paths(
+            np.full((2, 2, count), -np.inf), np.zeros((2, 2, count), np.int64), np.full(count, -1, np.int64)
+        )
+        found = np.empty((rows, 4))
+        rows = _pass_tokens(log_probs, nodes, limits, paths, np.empty((2, count), np.int64), found)
+        if rows <= len(found):
+            return found[:rows]
+
+
+@compiled_in_place
+def _pass_tokens(
+    log_probs: NDArray[np.float32],
+    nodes: Nodes,
+    limits: NDArray[np.float64],
+    paths: Paths,
+    room: Int64,
+    found: NDArray[np.float64],
+) -> int:
+    """Write what `spot` finds; returns how many rows there are, also those that `found` has no room for."""
+    alive, coming = room[0], room[1]
     living, rows = 0, 0
-    found = np.empty((64, 4))
     for frame in range(len(log_probs)):
         now, row = frame % 2, log_probs[frame]
         reached = _reached(frame, row, nodes, paths, alive[:living], coming, limits)
@@ -61,7 +78,8 @@ def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float6
         for place in range(reached):
             best = max(best, _advance(coming[place], frame, row, nodes, paths, limits))
         for place in range(living):
-            paths.score[1 - now, :, alive[place]] = -np.inf
+            paths.score[1 - now, TOKEN, alive[place]] = -np.inf
+            paths.score[1 - now, BLANK, alive[place]] = -np.inf
         living = 0
         for place in range(reached):
             node = coming[place]
@@ -73,15 +91,14 @@ def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float6
                 living += 1
             score = paths.score[now, TOKEN, node]
             if nodes.spelling[node] != NO_SPELLING and score > limits[4]:
-                if rows == len(found):
-                    found = np.concatenate((found, np.empty_like(found)))
-                found[rows, 0], found[rows, 1] = nodes.spelling[node], score
-                found[rows, 2], found[rows, 3] = paths.begin[now, TOKEN, node], frame + 1
+                if rows < len(found):
+                    found[rows, 0], found[rows, 1] = nodes.spelling[node], score
+                    found[rows, 2], found[rows, 3] = paths.begin[now, TOKEN, node], frame + 1
                 rows += 1
-    return found[:rows]
+    return rows
 
 
-@compiled_part
+@part_in_place
 def _reached(
     frame: int,
     row: NDArray[np.float32],
@@ -109,7 +126,7 @@ def _reached(
     return count
 
 
-@compiled_part
+@part_in_place
 def _advance(
     node: int,
     frame: int,
