@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from asr.features import SAMPLE_RATE
 from asr.manifest import Utterance, read_manifest
-from asr.phones import PHONE_IDS, strip_stress
+from asr.phones import PHONE_IDS
 from asr.tokenizer import Tokenizer
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
@@ -23,6 +23,8 @@ from asr.training.config import ConfigError, DataConfig, SourceConfig
 from asr.training.distributed import Team
 from asr.training.feature_cache import Features
 from asr.training.teacher import Teacher
+from biasing.lexicon import LexiconError
+from biasing.lexicon import read_lexicon as read_pronunciations
 
 PADDING_STEP = 0.64
 """Batches are padded to whole steps of so many seconds, as a CPU's kernels are compiled for every shape."""
@@ -66,19 +68,11 @@ class Batch:
 
 def read_lexicon(path: Path) -> dict[str, tuple[int, ...]]:
     """First pronunciation of each word of a CMUdict file, as phone ids. Raises `ConfigError` on others."""
-    lexicon: dict[str, tuple[int, ...]] = {}
     try:
-        lines = path.read_text(encoding="latin-1").splitlines()
-    except OSError as error:
-        raise ConfigError(f"data.lexicon: {path} cannot be read ({error.strerror})") from error
-    for line in lines:
-        word, *phones = line.split("#")[0].split() or ["("]
-        if "(" in word or line.startswith(";;;"):
-            continue
-        if strangers := [phone for phone in phones if strip_stress(phone) not in PHONE_IDS]:
-            raise ConfigError(f"data.lexicon: {path} has {strangers[0]!r} for {word!r}; ARPAbet is needed")
-        lexicon.setdefault(word, tuple(PHONE_IDS[strip_stress(phone)] for phone in phones))
-    return lexicon
+        found = read_pronunciations(path)
+    except LexiconError as error:
+        raise ConfigError(f"data.lexicon: {error}") from error
+    return {word: tuple(PHONE_IDS[phone] for phone in ways[0]) for word, ways in found.items()}
 
 
 def pronounce(text: str, lexicon: dict[str, tuple[int, ...]]) -> tuple[int, ...] | None:
