@@ -7,12 +7,11 @@ import unicodedata
 
 from biasing.phone_set import PHONES, strip_stress
 from lm.numbers import spell_cardinal
-from lm.text import normalise
+from lm.text import NORMAL, normalise
 
 MOST_CHARACTERS = 1000
 """Longer phrases are refused: such a line is a text that strayed into a phrase file."""
 
-_CLEAN = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*")
 _PHONES = frozenset(PHONES)
 _SIGNS = str.maketrans(dict.fromkeys("`´′ʹʻˈ‛＇", "'") | {"+": " plus ", "@": " at "})
 _ORDINARY = frozenset(".,:;!?-\u2010\u2011\u2012\u2013\u2014\u2015'’‘ʼ\"“”„«»()[]{}/\\_…&%·•|~")
@@ -40,7 +39,7 @@ def spoken_form(text: str) -> tuple[str, str]:
     if len(text) > MOST_CHARACTERS:
         raise SpellingError(f"{len(text)} characters; give {MOST_CHARACTERS} at most")
     lowered = text.lower()
-    if _CLEAN.fullmatch(lowered):  # most phrases are: what follows would cost ten times as much
+    if NORMAL.fullmatch(lowered):  # most phrases are: what follows would cost ten times as much
         return lowered, ""
     printable(text)
     if "▁" in text:

@@ -14,7 +14,8 @@ from typing import TextIO
 
 from lm.numbers import spell_numbers
 
-_CLEAN = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*")
+NORMAL = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*")
+"""A text that `normalise` leaves as it is."""
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _SPELLED = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "þ": "th"}
@@ -35,7 +36,7 @@ def normalise(line: str) -> str | None:
     letters or digits which that alphabet cannot write (another script, "b12"), so that the line is better
     left out than mutilated. What is normal already comes back unchanged.
     """
-    if _CLEAN.fullmatch(line):
+    if NORMAL.fullmatch(line):
         return line
     decomposed = unicodedata.normalize("NFKD", line.lower().translate(_SPELLED))
     text = spell_numbers("".join(char for char in decomposed if not unicodedata.combining(char)))
