@@ -88,8 +88,9 @@ def _room(ways: Ways) -> _States:
     jumps = sum(count * (2 + before) for count, before in zip(counts, [0, *counts], strict=False))
     states = 2 * len(ways.tokens) - len(ways.lengths) + len(counts) + 1
     label, place = np.empty((2, states), dtype=np.int64)
+    one, two = np.empty((2, states))
     jump, source = np.empty((2, jumps), dtype=np.int64)
-    return _States(label, place, *np.empty((2, states)), jump, source, np.empty_like(ways.lengths))
+    return _States(label, place, one, two, jump, source, np.empty_like(ways.lengths))
 
 
 @compiled_in_place
