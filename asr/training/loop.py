@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from asr.features import SAMPLE_RATE, SpecAugmentConfig, spec_augment
-from asr.files import write_text_atomic
 from asr.model import ConformerCTC
-from asr.progress import step_progress
-from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
+from asr.training.bookkeeping import Run
+from asr.training.checkpoint import Progress, Weights
 from asr.training.config import TrainConfig
 from asr.training.data import Batch, BatchPlan
 from asr.training.distributed import Team
 from asr.training.evaluate import DevScores, DevSet, evaluate
 from asr.training.helpers import Helpers
 from asr.training.losses import training_loss
-from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.optimizer import Optimizer
 from asr.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -70,12 +65,13 @@ class Meter:
     seconds: float = 0.0
 
 
-class Trainer:
-    """One run: steps, checkpoints, evaluations, logs. Everything it needs is made before and passed in."""
+class Trainer(Run[DevScores]):
+    """Steps of a CTC model and their scores on dev. Everything it needs is made before and passed in."""
+
+    columns = LOG_FIELDS
 
     def __init__(self, config: TrainConfig, team: Team, model: ConformerCTC, batches: Batches) -> None:
         self.config, self.team, self.model, self.batches = config, team, model, batches
-        self.folder = Path(config.run.out)
         self.helpers = Helpers.of(
             config.loss,
             model.config.encoder.dim,
@@ -83,62 +79,16 @@ class Trainer:
             batches.teacher.dim if batches.teacher else 0,
             config.run.seed + 1,
         ).to(team.device)
-        self.trained = nn.ModuleList([model, self.helpers])
-        self.optimizer = Optimizer(self.trained, config.optimizer)
-        self.best = BestWeights(self.folder, config.run.keep_best)
-        self.progress = Progress()
+        trained = nn.ModuleList([model, self.helpers])
+        optimizer = Optimizer(trained, config.optimizer)
+        super().__init__(config.run, trained, optimizer, team.leads)
         self.meter = Meter(torch.zeros(4))
-        self.hours = 0.0
-        self.started = time.monotonic()
-
-    def resume(self) -> bool:
-        """Go on from the last checkpoint, if there is one.
-
-        Raises:
-            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
-        """
-        with as_config_errors(self.folder):
-            return self._resume()
-
-    def start_clean(self) -> None:
-        """Forget what a run left behind that was stopped before its first checkpoint."""
-        if self.team.leads:
-            rewind_log(self.folder / "log.csv", 0)
-            self.best.clear()
-
-    def _resume(self) -> bool:
-        found = load_checkpoint(self.folder)
-        if found is None:
-            return False
-        weights, optimizer, self.progress = found
-        own = self.helpers.state_dict().keys()
-        self.helpers.load_state_dict({name: weights[name] for name in own})
-        self.model.load_state_dict({name: tensor for name, tensor in weights.items() if name not in own})
-        self.optimizer.load_state_dict(optimizer)
-        if self.team.leads:
-            self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
-        log.info("resumed at step %d", self.progress.step)
-        return True
 
     def run(self, dev: DevSet) -> None:
         """Train to `optimizer.total_steps`."""
-        run, total = self.config.run, self.config.optimizer.total_steps
-        last_checkpoint = time.monotonic()
         self.model.train()
-        with step_progress(self.progress.step, total, shown=self.team.leads) as advance:
-            for epoch, position, indices, batch in self._prefetched():
-                if self.progress.step >= total:
-                    break
-                self.step(batch, len(indices), epoch, position)
-                advance(self.progress.step)
-                done = self.progress.step == total
-                evaluated = self.progress.step % run.eval_steps == 0 or done
-                scores = self._evaluate(dev) if evaluated else None
-                if self.progress.step % run.log_steps == 0 or evaluated:
-                    self._log(scores)
-                if done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes:
-                    self._save()
-                    last_checkpoint = time.monotonic()
+        batches = prefetched(self.batches, self.progress)
+        self._go(batches, lambda made: self.step(*made), lambda: self._evaluate(dev))
 
     def _evaluate(self, dev: DevSet) -> DevScores | None:
         """Scores on dev where this process leads; the others wait for it."""
@@ -150,10 +100,6 @@ class Trainer:
             log.info("dev WER %.1f%% PER %.1f%%: %s", *errors, scores.sample)
         self.team.wait()
         return scores
-
-    def _save(self) -> None:
-        if self.team.leads:
-            save_checkpoint(self.folder, self._weights(), self.optimizer.state_dict(), self.progress)
 
     def step(self, batch: Batch, utterances: int, epoch: int, position: int) -> None:
         """One optimizer step on this process's share of `utterances`, the mean loss over all of them."""
@@ -170,9 +116,13 @@ class Trainer:
         self.meter.seconds += float(batch.lengths.sum()) / self._rate(batch)
         self.progress = Progress(number + 1, epoch, position + 1)
 
-    def _weights(self) -> dict[str, Tensor]:
-        """All that is trained as one table."""
+    def _weights(self) -> Weights:
         return {**self.model.state_dict(), **self.helpers.state_dict()}
+
+    def _restore(self, weights: Weights) -> None:
+        own = self.helpers.state_dict().keys()
+        self.helpers.load_state_dict({name: weights[name] for name in own})
+        self.model.load_state_dict({name: tensor for name, tensor in weights.items() if name not in own})
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         device, run = self.team.device, self.config.run
@@ -197,59 +147,24 @@ class Trainer:
             self.model.frontend.frame_rate,
         )
 
-    def _prefetched(self) -> Iterator[tuple[int, int, list[int], Batch]]:
-        """Batches from the present place on, the next one being made while this one is used."""
-        places = self.batches.plan.steps(self.progress.epoch, self.progress.position)
-        with ThreadPoolExecutor(1) as pool:
-            place = next(places)
-            pending = pool.submit(self.batches, *place)
-            while True:
-                batch, current = pending.result(), place
-                place = next(places)
-                pending = pool.submit(self.batches, *place)
-                yield *current, batch
-
     def _log(self, scores: DevScores | None) -> None:
         sums = self.team.sum(torch.cat((self.meter.losses, torch.tensor([self.meter.seconds]))))
         self.hours += float(sums[4]) / 3600
         losses = [round(float(value) / max(self.meter.utterances, 1), 4) for value in sums[:4]]
         self.meter = Meter(torch.zeros(4))
-        if not self.team.leads:
-            return
-        minutes = (time.monotonic() - self.started) / 60
-        rate = learning_rate(self.config.optimizer, self.progress.step - 1)
-        row = (
-            self.progress.step,
-            self.progress.epoch,
-            f"{self.hours:.3f}",
-            f"{minutes:.2f}",
-            f"{rate:.6f}",
-            *losses,
-            *((scores.wer, scores.phone_error_rate) if scores else (None, None)),
-        )
-        log.info("step %d epoch %d %.1f h in %.1f min, loss %s", *row[:2], self.hours, minutes, losses)
-        append_row(self.folder / "log.csv", LOG_FIELDS, row)
+        if self.team.leads:
+            found = (scores.wer, scores.phone_error_rate) if scores else (None, None)
+            self._write_row(losses, found)
 
 
-def rewind_log(file: Path, step: int) -> float:
-    """Drop the rows beyond a step, which will be written anew; returns the hours of audio seen until then."""
-    if not file.is_file():
-        return 0.0
-    with file.open(newline="") as lines:
-        header, *rows = list(csv.reader(lines)) or [list(LOG_FIELDS)]
-    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-    out = io.StringIO()
-    csv.writer(out).writerows([header, *kept])
-    write_text_atomic(file, out.getvalue())
-    return float(kept[-1][header.index("hours")]) if kept else 0.0
-
-
-def append_row(file: Path, header: tuple[str, ...], row: tuple[object, ...]) -> None:
-    """Add a row to a CSV file, with its header when the file is new."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = not file.exists()
-    with file.open("a", newline="") as out:
-        writer = csv.writer(out)
-        if new:
-            writer.writerow(header)
-        writer.writerow(["" if value is None else value for value in row])
+def prefetched(batches: Batches, begin: Progress) -> Iterator[tuple[Batch, int, int, int]]:
+    """Batches from a place on: what `Trainer.step` takes. The next one is made while this one is used."""
+    places = batches.plan.steps(begin.epoch, begin.position)
+    with ThreadPoolExecutor(1) as pool:
+        place = next(places)
+        pending = pool.submit(batches, *place)
+        while True:
+            batch, (epoch, position, indices) = pending.result(), place
+            place = next(places)
+            pending = pool.submit(batches, *place)
+            yield batch, len(indices), epoch, position

@@ -25,6 +25,7 @@ from asr.model import (
 )
 from asr.tokenizer import ALPHABET, TOKENIZER_FILE, Tokenizer, copy_tokenizer, train_tokenizer
 from asr.training.augment import Augmenter
+from asr.training.bookkeeping import claim
 from asr.training.cache import AudioCache
 from asr.training.config import ConfigError, DataConfig, SourceConfig, TrainConfig
 from asr.training.curves import plot_curves
@@ -61,11 +62,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     """
     shape = model_config(config)
     torch.set_num_threads(config.run.threads)
-    folder = Path(config.run.out)
-    if not resume and (folder / "checkpoint.pt").exists():
-        raise ConfigError(
-            f"{folder} holds a run already; continue it with --resume or choose another run.out"
-        )
+    folder = claim(config.run.out, resume)
     with join_team(config.run.device) as team:
         torch.manual_seed(config.run.seed)
         model = _first_model(config, shape).to(team.device)

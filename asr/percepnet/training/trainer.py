@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +18,13 @@ from asr.percepnet.training.config import DenoiserConfig, SpeechConfig
 from asr.percepnet.training.loss import DenoiserLosses, denoiser_loss
 from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds, equalized
 from asr.percepnet.training.mixtures import MixtureCache
-from asr.progress import step_progress
+from asr.training.bookkeeping import Run, claim
 from asr.training.cache import AudioCache
-from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
+from asr.training.checkpoint import Progress
 from asr.training.config import ConfigError, DataConfig
 from asr.training.curves import Panel, plot_curves
 from asr.training.data import select_utterances
-from asr.training.loop import append_row, rewind_log
-from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.optimizer import Optimizer
 from asr.training.run import find_noise
 
 log = logging.getLogger(__name__)
@@ -48,11 +46,7 @@ def train(config: DenoiserConfig, resume: bool = False) -> Path:
 
     Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
     """
-    folder = Path(config.run.out)
-    if not resume and (folder / "checkpoint.pt").exists():
-        raise ConfigError(
-            f"{folder} holds a run already; continue it with --resume or choose another run.out"
-        )
+    folder = claim(config.run.out, resume)
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
     network = PercepNet(config.shape)
@@ -114,15 +108,14 @@ def _shares(weights: list[float]) -> NDArray[np.float64]:
     return np.asarray(array / array.sum())
 
 
-class DenoiserTrainer:
-    """One run: steps, checkpoints, scores on dev, log."""
+class DenoiserTrainer(Run[float]):
+    """Steps of a denoiser and its loss on dev."""
+
+    columns = LOG_FIELDS
 
     def __init__(self, config: DenoiserConfig, network: PercepNet, mixer: Mixer, dev: Mixer) -> None:
         self.config, self.network = config, network.to(config.run.device)
-        self.folder = Path(config.run.out)
-        self.optimizer = Optimizer(network, config.optimizer)
-        self.best = BestWeights(self.folder, config.run.keep_best)
-        self.progress = Progress()
+        super().__init__(config.run, network, Optimizer(network, config.optimizer))
         run, cache = config.run, Path(config.data.cache)
         if config.mix.count < run.batch:
             raise ConfigError(f"mix.count is {config.mix.count}, fewer than the {run.batch} of run.batch")
@@ -134,50 +127,10 @@ class DenoiserTrainer:
         ]
         self._sums = torch.zeros(3)
         self._since = 0
-        self._hours = 0.0
-        self._started = time.monotonic()
-
-    def resume(self) -> bool:
-        """Go on from the last checkpoint, if there is one.
-
-        Raises:
-            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
-        """
-        with as_config_errors(self.folder):
-            found = load_checkpoint(self.folder)
-            if found is None:
-                return False
-            weights, optimizer, self.progress = found
-            self.network.load_state_dict(weights)
-            self.optimizer.load_state_dict(optimizer)
-        self._hours = rewind_log(self.folder / "log.csv", self.progress.step)
-        log.info("resumed at step %d", self.progress.step)
-        return True
-
-    def start_clean(self) -> None:
-        """Forget what a run left behind that was stopped before its first checkpoint."""
-        (self.folder / "log.csv").unlink(missing_ok=True)
-        self.best.clear()
 
     def run(self) -> None:
         """Train to `optimizer.total_steps`."""
-        run, total = self.config.run, self.config.optimizer.total_steps
-        saved = time.monotonic()
-        with step_progress(self.progress.step, total) as advance:
-            for batch in self._batches():
-                if self.progress.step >= total:
-                    break
-                self.step(batch)
-                advance(self.progress.step)
-                done = self.progress.step == total
-                scored = self.progress.step % run.eval_steps == 0 or done
-                dev_loss = self._score() if scored else None
-                if scored or self.progress.step % run.log_steps == 0:
-                    self._log(dev_loss)
-                if done or time.monotonic() - saved > 60 * run.checkpoint_minutes:
-                    state = self.optimizer.state_dict()
-                    save_checkpoint(self.folder, self.network.state_dict(), state, self.progress)
-                    saved = time.monotonic()
+        self._go(self._batches(), self.step, self._score)
 
     def step(self, batch: MixtureBatch) -> None:
         """One optimizer step."""
@@ -186,7 +139,7 @@ class DenoiserTrainer:
         self.optimizer.step(self.progress.step)
         self._sums += torch.stack((losses.total, losses.gain, losses.strength)).detach().cpu()
         self._since += 1
-        self._hours += batch.features.shape[0] * batch.features.shape[1] / FRAMES_AN_HOUR
+        self.hours += batch.features.shape[0] * batch.features.shape[1] / FRAMES_AN_HOUR
         self.progress = Progress(self.progress.step + 1)
 
     def _losses(self, batch: MixtureBatch) -> DenoiserLosses:
@@ -203,6 +156,7 @@ class DenoiserTrainer:
         self.network.eval()
         loss = float(np.mean([float(self._losses(batch).total) for batch in self.dev]))
         self.network.train()
+        log.info("dev loss %.5f", loss)
         self.best.offer(loss, self.progress.step, self.network.state_dict())
         return loss
 
@@ -223,9 +177,4 @@ class DenoiserTrainer:
     def _log(self, dev_loss: float | None) -> None:
         means = [round(float(value) / max(self._since, 1), 5) for value in self._sums]
         self._sums, self._since = torch.zeros(3), 0
-        minutes = (time.monotonic() - self._started) / 60
-        step = self.progress.step
-        log.info("step %d %.1f h in %.1f min, loss %s, dev %s", step, self._hours, minutes, means, dev_loss)
-        rate = learning_rate(self.config.optimizer, step - 1)
-        row = (step, f"{self._hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *means, dev_loss)
-        append_row(self.folder / "log.csv", LOG_FIELDS, row)
+        self._write_row(means, [dev_loss])

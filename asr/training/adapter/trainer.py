@@ -6,9 +6,6 @@ import logging
 import os
 import random
 import shutil
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from asr.model import (
     ConformerCTC,
     load_model,
 )
-from asr.progress import step_progress
 from asr.recognizer import model_folder
 from asr.tokenizer import TOKENIZER_FILE, TOKENS_FILE
 from asr.training.adapter.config import AdapterTrainConfig
@@ -33,13 +29,14 @@ from asr.training.adapter.lists import ListMaker, Said, is_kept_for_tests, read_
 from asr.training.adapter.losses import AdapterLosses, PhraseHead, adapter_losses, make_targets
 from asr.training.adapter.neighbours import SoundAlikes
 from asr.training.adapter.scores import AdapterDev, AdapterScores
-from asr.training.checkpoint import BestWeights, Progress, as_config_errors, load_checkpoint, save_checkpoint
+from asr.training.bookkeeping import Run, claim
+from asr.training.checkpoint import Progress
 from asr.training.config import ConfigError
 from asr.training.data import Batch, BatchPlan, read_lexicon
 from asr.training.distributed import join_team
 from asr.training.feature_batches import FeatureBatchMaker
-from asr.training.loop import Batches, append_row, rewind_log
-from asr.training.optimizer import Optimizer, learning_rate
+from asr.training.loop import Batches, prefetched
+from asr.training.optimizer import Optimizer
 from asr.training.run import Corpus, load_corpus, make_batches
 from biasing.adapter import ContextualAdapter, Heard
 from biasing.lists import read_vocabulary
@@ -58,11 +55,7 @@ def train(config: AdapterTrainConfig, resume: bool = False) -> Path:
 
     Raises `ConfigError` when data is missing, or when a run would be overwritten for want of `resume`.
     """
-    folder = Path(config.run.out)
-    if not resume and (folder / "checkpoint.pt").exists():
-        raise ConfigError(
-            f"{folder} holds a run already; continue it with --resume or choose another run.out"
-        )
+    folder = claim(config.run.out, resume)
     torch.set_num_threads(config.run.threads)
     base = model_folder(config.base)
     inputs = config.inputs(str(base))
@@ -125,68 +118,32 @@ def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
     save_adapter(adapter, folder, base_digest(base))
 
 
-class AdapterTrainer:
-    """One run: steps, checkpoints, scores on dev, log. The base is read and never written."""
+class AdapterTrainer(Run[AdapterScores]):
+    """Steps of an adapter and its scores on dev. The base is read and never written."""
+
+    columns = LOG_FIELDS
 
     def __init__(
         self, config: AdapterTrainConfig, model: ConformerCTC, batches: Batches, maker: ListMaker
     ) -> None:
         self.config, self.model, self.batches, self.maker = config, model.eval(), batches, maker
-        self.folder = Path(config.run.out)
         encoder = model.config.encoder
         shape = config.adapter(encoder.dim, len(model.config.intermediate_layers) + 1)
         self.adapter = ContextualAdapter(shape, model.head.linear.weight)
         self.phrase_head = PhraseHead(model.head.linear.weight.detach())
-        self.trained = nn.ModuleDict({"adapter": self.adapter, "phrase_head": self.phrase_head})
-        self.optimizer = Optimizer(self.trained, config.optimizer)
-        self.best = BestWeights(self.folder, config.run.keep_best)
-        self.progress, self.hours, self.started = Progress(), 0.0, time.monotonic()
+        trained = nn.ModuleDict({"adapter": self.adapter, "phrase_head": self.phrase_head})
+        super().__init__(config.run, trained, Optimizer(trained, config.optimizer))
         self.sums, self.summed = torch.zeros(len(LOSSES)), 0
         size = sum(one.numel() for one in self.adapter.parameters())
         share = size / sum(one.numel() for one in model.parameters())
         log.info("adapter of %d parameters, %.1f %% of the base", size, 100 * share)
 
-    def start_clean(self) -> None:
-        """Forget what a run left behind that was stopped before its first checkpoint."""
-        rewind_log(self.folder / "log.csv", 0)
-        self.best.clear()
-
-    def resume(self) -> bool:
-        """Go on from the last checkpoint, if there is one.
-
-        Raises:
-            ConfigError: the checkpoint is of another shape or optimizer, or damaged.
-        """
-        with as_config_errors(self.folder):
-            found = load_checkpoint(self.folder)
-            if found is None:
-                return False
-            weights, optimizer, self.progress = found
-            self.trained.load_state_dict(weights)
-            self.optimizer.load_state_dict(optimizer)
-        self.hours = rewind_log(self.folder / "log.csv", self.progress.step)
-        return True
-
     def run(self, dev: AdapterDev) -> None:
         """Train to `optimizer.total_steps`."""
-        run, total = self.config.run, self.config.optimizer.total_steps
-        last_checkpoint = time.monotonic()
         if self.progress.step == 0:
             self._log(dev.score(None))
-        with step_progress(self.progress.step, total, shown=True) as advance:
-            for epoch, position, batch in self._prefetched():
-                if self.progress.step >= total:
-                    break
-                self.step(batch, epoch, position)
-                advance(self.progress.step)
-                done = self.progress.step == total
-                evaluated = self.progress.step % run.eval_steps == 0 or done
-                if self.progress.step % run.log_steps == 0 or evaluated:
-                    self._log(self._scores(dev) if evaluated else None)
-                if done or time.monotonic() - last_checkpoint > 60 * run.checkpoint_minutes:
-                    state = self.optimizer.state_dict()
-                    save_checkpoint(self.folder, self.trained.state_dict(), state, self.progress)
-                    last_checkpoint = time.monotonic()
+        batches = prefetched(self.batches, self.progress)
+        self._go(batches, lambda made: self.step(made[0], *made[2:]), lambda: self._scores(dev))
 
     def step(self, batch: Batch, epoch: int, position: int) -> None:
         """One optimizer step."""
@@ -227,18 +184,6 @@ class AdapterTrainer:
         self.hours += float(heard.lengths.sum()) * self.model.frame_seconds / 3600
         return heard
 
-    def _prefetched(self) -> Iterator[tuple[int, int, Batch]]:
-        """Batches from the present place on, the next one being made while this one is used."""
-        places = self.batches.plan.steps(self.progress.epoch, self.progress.position)
-        with ThreadPoolExecutor(1) as pool:
-            place = next(places)
-            pending: Future[Batch] = pool.submit(self.batches, *place)
-            while True:
-                batch, (epoch, position, _) = pending.result(), place
-                place = next(places)
-                pending = pool.submit(self.batches, *place)
-                yield epoch, position, batch
-
     def _scores(self, dev: AdapterDev) -> AdapterScores:
         self.adapter.eval()
         scores = dev.score(self.adapter)
@@ -250,11 +195,7 @@ class AdapterTrainer:
     def _log(self, scores: AdapterScores | None) -> None:
         losses = [round(float(value) / max(self.summed, 1), 4) for value in self.sums]
         self.sums, self.summed = torch.zeros(len(LOSSES)), 0
-        minutes = (time.monotonic() - self.started) / 60
-        rate = learning_rate(self.config.optimizer, max(self.progress.step - 1, 0))
         found = [None] * len(SCORES) if scores is None else [round(x, 4) for x in asdict(scores).values()]
-        log.info("step %d %.1f h in %.1f min, losses %s", self.progress.step, self.hours, minutes, losses)
         if scores is not None:
             log.info("dev, greedy: %s", ", ".join(f"{k} {v:.3f}" for k, v in asdict(scores).items()))
-        row = (self.progress.step, f"{self.hours:.3f}", f"{minutes:.2f}", f"{rate:.6f}", *losses, *found)
-        append_row(self.folder / "log.csv", LOG_FIELDS, row)
+        self._write_row(losses, found)

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from asr.features import FeatureError, LogMelConfig
+from asr.training.bookkeeping import append_row, rewind_log
 from asr.training.checkpoint import BestWeights
 from asr.training.config import ConfigError, TrainConfig
 from asr.training.distributed import join_team
-from asr.training.loop import LOG_FIELDS, append_row, rewind_log
+from asr.training.loop import LOG_FIELDS
 from asr.training.run import model_config, train
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from asr.recognizer import Recognizer
+from asr.training.bookkeeping import append_row, rewind_log
 from asr.training.config import (
     AugmentConfig,
     ConfigError,
@@ -21,7 +22,7 @@ from asr.training.config import (
     SourceConfig,
     TrainConfig,
 )
-from asr.training.loop import Trainer, append_row, rewind_log
+from asr.training.loop import Trainer
 from asr.training.optimizer import Optimizer
 from asr.training.run import model_config, train
 
