@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from asr.features import FeatureError, LogMelConfig
-from asr.training.bookkeeping import append_row, rewind_log
+from asr.training.bookkeeping import Run, append_row, rewind_log
 from asr.training.checkpoint import BestWeights
-from asr.training.config import ConfigError, TrainConfig
+from asr.training.config import ConfigError, OptimizerConfig, RunConfig, TrainConfig
 from asr.training.distributed import join_team
 from asr.training.loop import LOG_FIELDS
+from asr.training.optimizer import Optimizer
 from asr.training.run import model_config, train
 
 
@@ -33,6 +34,32 @@ def test_a_row_cut_short_is_dropped(tmp_path):
         out.write("1")
     assert rewind_log(log, 5) == pytest.approx(0.2)
     assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_log_killed_before_its_header_is_begun_anew(tmp_path):
+    log = tmp_path / "log.csv"
+    log.touch()
+    assert rewind_log(log, 5) == 0.0
+    append_row(log, ("step", "hours"), (1, 0.5))
+    assert log.read_text().split() == ["step,hours", "1,0.5"]
+
+
+class Idle(Run[None]):
+    columns = ("step", "hours")
+
+    def _log(self, scores):
+        pass
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_nothing_is_left_of_a_run_that_begins_anew(leads, tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    run = Idle(RunConfig(out=str(tmp_path)), layer, Optimizer(layer, OptimizerConfig()), leads)
+    append_row(tmp_path / "log.csv", run.columns, (0, 0.0))
+    run.best.offer(0.5, 10, {"a": torch.ones(2)})
+    run.start_clean()
+    assert list(tmp_path.iterdir()) == [] or not leads
+    assert len(run.best.entries()) == (not leads)
 
 
 def test_an_unknown_size_is_refused_before_any_work(tmp_path):
