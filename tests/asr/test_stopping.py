@@ -108,10 +108,11 @@ def test_a_swallowed_signal_is_raised_at_the_next_step(progress, numbers, number
             advance(*numbers)
 
 
-def test_an_error_that_a_swallowed_signal_led_to_is_not_told(clips, model_folder, monkeypatch):
+@pytest.mark.parametrize("error", [OutputError("cut short"), SystemError("of a compiled function")])
+def test_an_error_that_a_swallowed_signal_led_to_is_not_told(error, clips, monkeypatch):
     def load(_name):
         swallowed(signal.SIGINT)
-        raise OutputError("cut short")
+        raise error
 
     monkeypatch.setattr(Recognizer, "from_pretrained", load)
     with heeding():
