@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from asr.decoding import DecodingOptions
 from asr.encoder_bias import EncoderBias
@@ -25,6 +25,8 @@ from lm.ngram import NGram, WordModel
 
 RESPELLINGS = 3
 """Spellings of each pronunciation that a user gives which are listened for."""
+REMEMBERED_TEXTS = 1 << 16
+"""Spellings of phrases whose sub-words are kept for later lists."""
 COMMON_WORDS = 5000
 """The language model's most probable words, which the pronunciation lookup hesitates to replace."""
 
@@ -54,6 +56,18 @@ class Tools:
         """Frequent words; none without a language model."""
         lookahead = self.ngram.lookahead if self.ngram is not None else None
         return frozenset(lookahead.ranked[:COMMON_WORDS]) if lookahead is not None else frozenset()
+
+    @cached_property
+    def cut(self) -> Callable[[str, int], list[list[int]]]:
+        """The ways to cut a text into sub-words, as those of the tokenizer; each is asked for once.
+
+        Most phrases of a list were in the one before. What comes is not to be written to.
+        """
+        return lru_cache(REMEMBERED_TEXTS)(self.tokenizer.segmentations)
+
+    def encode(self, text: str) -> list[int]:
+        """The best of these ways."""
+        return self.cut(text, 1)[0]
 
     @cached_property
     def ways(self) -> WordWays:
@@ -92,7 +106,7 @@ class PreparedPhrases:
         encoder, bias = self.tools.encoder, self.tools.bias
         if encoder is None or not bias.adapter:
             return None
-        return encoder.encode(self.spelled, self.tools.tokenizer.encode, bias.boost.budget)
+        return encoder.encode(self.spelled, self.tools.encode, bias.boost.budget)
 
     @property
     def _decoder_share(self) -> float:
@@ -107,7 +121,7 @@ class PreparedPhrases:
         spelled = [_boosted(entry, share) for entry in self.spelled]
 
         def segment(text: str) -> list[list[int]]:
-            return tokenizer.segmentations(text, bias.segmentations)
+            return self.tools.cut(text, bias.segmentations)
 
         return graph_of(spelled, segment, tokenizer.pieces, boost)
 
@@ -139,7 +153,7 @@ class PreparedPhrases:
     @cached_property
     def spotter(self) -> Spotter:
         """What finds them in the sub-words alone."""
-        return Spotter(self.spelled, self.tools.tokenizer.encode, self.tools.bias.spotter)
+        return Spotter(self.spelled, self.tools.encode, self.tools.bias.spotter)
 
     @cached_property
     def index(self) -> LookupIndex:

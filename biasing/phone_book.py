@@ -54,6 +54,7 @@ class WordWays:
         self._pronouncer = pronouncer
         self._ways_a_word = ways_a_word
         self.ask = lru_cache(REMEMBERED_WORDS)(self._ask)
+        self.of_phrase = lru_cache(REMEMBERED_WORDS)(self._of_phrase)
 
     def _ask(self, word: str) -> tuple[tuple[float, Way], ...]:
         try:
@@ -63,6 +64,19 @@ class WordWays:
         return tuple(
             (math.log(max(one.probability, 1e-9)), classes(one.phones)) for one in spoken if one.phones
         )
+
+    def combined(self, text: str) -> tuple[Way, ...]:
+        """The `MOST_WAYS_OF_A_TEXT` most probable ways to say words in a row."""
+        choices = [self.ask(word) for word in text.split()]
+        found: list[tuple[float, Way]] = [(0.0, ())]
+        for ways in choices:
+            longer = [(nats + more, way + rest) for nats, way in found for more, rest in ways]
+            found = sorted(longer, key=lambda one: -one[0])[:MOST_WAYS_OF_A_TEXT]
+        return tuple(dict.fromkeys(way for _, way in found if way))
+
+    def _of_phrase(self, spellings: tuple[str, ...], given: tuple[tuple[str, ...], ...]) -> tuple[Way, ...]:
+        texts = [way for spelling in spellings for way in self.combined(spelling)]
+        return tuple(dict.fromkeys([*texts, *map(classes, given)]))
 
 
 class PhoneBook:
@@ -75,7 +89,7 @@ class PhoneBook:
     def __init__(self, pronouncer: Pronouncer | WordWays, phrases: Iterable[Entry] = ()) -> None:
         """Prepare for one phrase list; `WordWays` remember what the words of earlier ones sound like."""
         words = pronouncer if isinstance(pronouncer, WordWays) else WordWays(pronouncer)
-        self._said = words.ask
+        self._words = words
         self._listed = {text_of(entry): entry for entry in phrases}
         self._known = lru_cache(REMEMBERED_WORDS)(self._collect)
 
@@ -89,21 +103,11 @@ class PhoneBook:
 
     def ways_of(self, entry: Entry) -> tuple[Way, ...]:
         """Every way to say a phrase that need not be of the list; see `ways`."""
-        texts = [way for spelling in entry.spellings for way in self._combined(spelling)]
-        given = [classes(phones) for phones in entry.pronunciations]
-        return tuple(dict.fromkeys([*texts, *given]))
+        return self._words.of_phrase(entry.spellings, entry.pronunciations)
 
     def _collect(self, text: str) -> tuple[Way, ...]:
         entry = self._listed.get(text)
-        return self.ways_of(entry) if entry is not None else self._combined(text)
-
-    def _combined(self, text: str) -> tuple[Way, ...]:
-        choices = [self._said(word) for word in text.split()]
-        found: list[tuple[float, Way]] = [(0.0, ())]
-        for ways in choices:
-            longer = [(nats + more, way + rest) for nats, way in found for more, rest in ways]
-            found = sorted(longer, key=lambda one: -one[0])[:MOST_WAYS_OF_A_TEXT]
-        return tuple(dict.fromkeys(way for _, way in found if way))
+        return self.ways_of(entry) if entry is not None else self._words.combined(text)
 
 
 def text_of(entry: Entry) -> str:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from biasing.normalise import SpellingError, phones_of, printable, spoken_form
 _COLUMNS = 4
 _QUOTES = "'\"‘’“”„«»"
 _MOST_SHOWN = 200
+_LINES_REMEMBERED = 1 << 16
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Marks that turn the direction of all text after them."""
 _COLON = re.compile(r"(.*\S)\s+:(\S*)\s*")
@@ -194,7 +195,8 @@ def _collect(items: Iterable[tuple[int, str | Phrase]]) -> PhraseList:
     entries, unusable = [], []
     for line, item in items:
         try:
-            entries.append(_entry(item if isinstance(item, Phrase) else _parse(item), line))
+            entry = _entry(item) if isinstance(item, Phrase) else _entry_of_line(item)
+            entries.append(replace(entry, lines=(line,)))
         except SpellingError as error:
             text = item.text if isinstance(item, Phrase) else item
             unusable.append(Unusable(line, _shown(text), _shown(str(error))))
@@ -206,6 +208,12 @@ def _shown(text: str) -> str:
     line = " ".join(text.split())
     line = line if len(line) <= _MOST_SHOWN else line[:_MOST_SHOWN] + "…"
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+
+
+@lru_cache(_LINES_REMEMBERED)
+def _entry_of_line(line: str) -> Entry:
+    """The entry of a line of a phrase file, wherever it is given: most lines of a list were in the last."""
+    return _entry(_parse(line))
 
 
 def _parse(line: str) -> Phrase:
@@ -233,7 +241,7 @@ def _nats(text: str) -> float | None:
         raise SpellingError(f"the boost {text!r} is no number; give nats as in 4 or -2.5") from error
 
 
-def _entry(phrase: Phrase, line: int) -> Entry:
+def _entry(phrase: Phrase) -> Entry:
     """Check a phrase and put it into the alphabet of the search.
 
     Quotes around a phrase are not written, since nothing of them is heard, unless its display form has them.
@@ -262,7 +270,7 @@ def _entry(phrase: Phrase, line: int) -> Entry:
     shown = _DIRECTIONS.sub("", phrase.display or phrase.text.strip(_QUOTES))
     display = " ".join((shown.strip() or phrase.text).split())
     boost = None if phrase.boost is None else float(phrase.boost)
-    return Entry(display, tuple(dict.fromkeys(spellings)), tuple(phones), boost, (line,), tuple(notes))
+    return Entry(display, tuple(dict.fromkeys(spellings)), tuple(phones), boost, notes=tuple(notes))
 
 
 def _phones(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from biasing import phrases
 from biasing.normalise import MOST_CHARACTERS, SpellingError, spoken_form
 from biasing.phone_set import PHONES
 from biasing.phrase_check import check, format_check, risks
@@ -265,3 +266,15 @@ def test_quotes_around_a_phrase_are_not_written() -> None:
     plain = make_phrases(["of'", "'siobhan'", "“Tadeusz”", "rock 'n' roll", "O'Brien"])
     assert {entry.display for entry in plain} == {"of", "siobhan", "Tadeusz", "rock 'n' roll", "O'Brien"}
     assert make_phrases([Phrase("boss", display="boss'")])[0].display == "boss'"
+
+
+def test_a_line_is_the_same_phrase_in_every_list() -> None:
+    """Also where it was in another list before, in another place."""
+    lines = ["Keswick\t3", "O’Brien\t\t/OW B R AY AH N/", "rock 'n' roll :2", "\x07", "Csharp#"]
+    make_phrases([*reversed(lines), "new"])
+    remembered = make_phrases(lines)
+    phrases._entry_of_line.cache_clear()
+    fresh = make_phrases(lines)
+    assert remembered.entries == fresh.entries
+    assert remembered.unusable == fresh.unusable
+    assert sorted(entry.lines for entry in remembered) == [(1,), (2,), (3,), (5,)]
