@@ -85,7 +85,8 @@ class LogMel(nn.Module):
         Samples beyond an item's length must be zero: the zeros stand for the silence after its end.
         """
         half = self.mel.n_fft // 2
-        power = self.mel(F.pad(samples.float(), (half, half)))
+        with torch.autocast(samples.device.type, enabled=False):
+            power = self.mel(F.pad(samples.float(), (half, half)))
         frame_counts = torch.div(lengths, self.hop, rounding_mode="floor") + 1
         features = (power + self.config.floor).log().transpose(1, 2)
         mask = (torch.arange(features.shape[1], device=features.device) < frame_counts[:, None])[..., None]
@@ -129,7 +130,7 @@ def spec_augment(
     features: Tensor, lengths: Tensor, config: SpecAugmentConfig, generator: torch.Generator
 ) -> Tensor:
     """Mask random bands and spans of `(B, T, D)` features, drawn anew for each item from `generator`."""
-    masked = features.clone()
+    masked = torch.zeros_like(features, dtype=torch.bool)
     for item, length in enumerate(lengths.tolist()):
         spans = round(length / config.frame_rate * config.time_masks_per_second)
         for axis, count, widest, size in (
@@ -139,5 +140,5 @@ def spec_augment(
             for _ in range(count):
                 width = int(torch.randint(0, min(widest, max(size // 2, 1)) + 1, (), generator=generator))
                 start = int(torch.randint(0, max(size - width, 0) + 1, (), generator=generator))
-                masked[item].narrow(axis, start, width).zero_()
-    return masked
+                masked[item].narrow(axis, start, width).fill_(True)
+    return features.masked_fill(masked, 0.0)

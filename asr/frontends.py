@@ -1,34 +1,33 @@
 """Pretrained encoders as front-ends: samples in, frozen states out, in the place of the filterbank.
 
-Each utterance goes through its encoder alone. Group norm over time, dynamic quantisation and attention
+Each utterance goes through an ONNX encoder alone. Group norm over time, dynamic quantisation and attention
 without a mask would otherwise let the padding of a batch into the states.
 """
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from asr.encoder_files import WEIGHTS, find_encoder, find_folder, known, prove, sha256_of
+from asr.encoder_files import WEIGHTS, find_encoder, find_folder, known, sha256_of
 from asr.features import SAMPLE_RATE, FeatureError, Frontend, LogMel, LogMelConfig
-
-Samples = NDArray[np.float32]
-States = NDArray[np.float32]
-WHISPER_FRAME = 320
-"""Samples of a frame of Whisper's encoder."""
-
-
-class FrontendError(ValueError):
-    """A pretrained encoder that cannot be run."""
+from asr.huggingface import HuggingFaceEncoder, HuggingFaceWhisper
+from asr.lora import LoraConfig
+from asr.pretrained_encoder import (
+    WHISPER_FRAME,
+    FrontendError,
+    PretrainedEncoder,
+    Samples,
+    States,
+    WhisperMel,
+    pieces,
+    whisper_frames,
+    whisper_positions,
+)
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,21 @@ class PretrainedConfig:
     """The encoder that a model was trained on."""
 
     encoder: str
-    """Name of the encoder: moonshine-tiny, whisper-base, or huggingface."""
+    """Name of the encoder: moonshine-tiny, whisper-base, huggingface, or huggingface-whisper."""
     sha256: str
     """SHA-256 of its weights; another file is refused."""
     dim: int
     """Features per frame."""
     frame_rate: float
     """Frames a second."""
+    lora: LoraConfig | None = None
+    """Deltas that were trained on it; None: it is as it was."""
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise FeatureError(f"encoder is {self.encoder!r}; accepted are {', '.join(ENCODERS)}")
+        if self.lora is not None and self.encoder != ADAPTABLE:
+            raise FeatureError(f"lora: the encoder is {self.encoder}; deltas stand on {ADAPTABLE} alone")
         if self.dim < 1 or self.frame_rate <= 0:
             raise FeatureError(f"dim {self.dim}, frame_rate {self.frame_rate}: both must be above 0")
 
@@ -58,6 +61,17 @@ def pretrained_config(name: str) -> PretrainedConfig:
     """The configuration of a known encoder. Raises `EncoderFileError` naming those that are known."""
     file = known(name)
     return PretrainedConfig(name, file.sha256, ENCODERS[name].dim, ENCODERS[name].frame_rate)
+
+
+def read_frontend(values: dict[str, Any]) -> FrontendConfig:
+    """The inverse of `dataclasses.asdict`. Raises `TypeError` or `ValueError` on a wrong entry."""
+    if "encoder" not in values:
+        return LogMelConfig(**values)
+    if values.get("lora") is None:
+        return PretrainedConfig(**values)
+    lora = dict(values["lora"])
+    deltas = LoraConfig(**{**lora, "targets": tuple(lora.get("targets", ()))})
+    return PretrainedConfig(**{**values, "lora": deltas})
 
 
 def make_frontend(config: FrontendConfig, path: Path | None = None) -> Frontend:
@@ -76,27 +90,6 @@ def make_frontend(config: FrontendConfig, path: Path | None = None) -> Frontend:
             f"the model expects {config.dim} at {config.frame_rate:g}; restore the model's config.json"
         )
     return frontend
-
-
-class PretrainedEncoder(ABC):
-    """A frozen encoder behind the `Frontend` protocol."""
-
-    dim: int
-    frame_rate: float
-
-    @abstractmethod
-    def states(self, samples: Samples) -> States:
-        """`(N,)` samples of one utterance to its `(T, D)` states."""
-
-    def __call__(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Frontend`; frames beyond an utterance's own are zero."""
-        rows = samples.detach().to("cpu", torch.float32).numpy()
-        found = [
-            torch.from_numpy(self.states(row[:length]))
-            for row, length in zip(rows, lengths.tolist(), strict=True)
-        ]
-        counts = torch.tensor([len(states) for states in found], device=samples.device)
-        return nn.utils.rnn.pad_sequence(found, batch_first=True).to(samples.device), counts
 
 
 class MoonshineEncoder(PretrainedEncoder):
@@ -149,103 +142,25 @@ class WhisperEncoder(PretrainedEncoder):
         return found
 
     def _piece(self, samples: Samples) -> States:
-        frames = max(1, -(-len(samples) // WHISPER_FRAME))
+        frames = whisper_frames(len(samples))
         given = {
-            "input_features": self._mel(samples, 2 * frames).numpy(),
+            "input_features": self._mel(torch.from_numpy(samples), 2 * frames).numpy(),
             self.positions: self._table[:frames],
         }
         found: States = self._session.run(["last_hidden_state"], given)[0][0]
         return found
 
 
-class HuggingFaceEncoder(PretrainedEncoder):
-    """A folder of `transformers` with wav2vec 2.0, HuBERT, WavLM or Whisper, in float32."""
+def huggingface_config(folder: Path | None = None, name: str = "huggingface") -> PretrainedConfig:
+    """The configuration of a model on the encoder in `folder`; None: in that which $ONOMA_HUGGINGFACE names.
 
-    def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
-        folder = find_folder(path)
-        prove(folder / WEIGHTS, config.sha256, "give the folder that the model was trained on")
-        self._load(folder)
-
-    def _load(self, folder: Path) -> None:
-        try:
-            from transformers import AutoModel
-        except ModuleNotFoundError as error:
-            raise FrontendError(
-                f"{folder}: transformers is needed to run it; pip install 'onoma[huggingface]'"
-            ) from error
-        try:
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise FrontendError(f"{folder}: not an encoder ({str(error).splitlines()[0]})") from error
-        shape = model.config
-        self._mel = WhisperMel(shape.num_mel_bins) if shape.model_type == "whisper" else None
-        self._model = model.encoder if self._mel else model
-        self.dim = shape.d_model if self._mel else shape.hidden_size
-        self._frame = WHISPER_FRAME if self._mel else int(np.prod(shape.conv_stride))
-        self.frame_rate = SAMPLE_RATE / self._frame
-        self._normalize = _normalizes(folder)
-
-    @torch.no_grad()
-    def states(self, samples: Samples) -> States:
-        """`(N,)` samples to `(T, D)` at the rate of the encoder."""
-        if self._mel:
-            longest = self._model.config.max_source_positions
-            parts = pieces(samples, longest * WHISPER_FRAME)
-            found: States = np.concatenate([self._whisper(part, longest) for part in parts])
-            return found
-        sound = torch.from_numpy(np.pad(samples, (0, max(0, 2 * self._frame - len(samples)))))
-        if self._normalize:
-            sound = (sound - sound.mean()) / (sound.var(correction=0) + 1e-7).sqrt()
-        states: States = self._model(sound[None]).last_hidden_state[0].numpy()
-        return states
-
-    def _whisper(self, samples: Samples, longest: int) -> States:
-        """The states of the real frames; this class of `transformers` demands the full window."""
-        assert self._mel is not None
-        states = self._model(self._mel(samples, 2 * longest)).last_hidden_state[0]
-        found: States = states[: max(1, -(-len(samples) // WHISPER_FRAME))].numpy()
-        return found
-
-
-def huggingface_config(folder: Path) -> PretrainedConfig:
-    """The configuration of a model on the encoder in `folder`. Raises `EncoderFileError`, `FrontendError`."""
-    encoder = HuggingFaceEncoder.__new__(HuggingFaceEncoder)
-    digest = sha256_of(find_folder(folder) / WEIGHTS)
-    encoder._load(folder)
-    return PretrainedConfig("huggingface", digest, encoder.dim, encoder.frame_rate)
-
-
-def _normalizes(folder: Path) -> bool:
-    """Whether the encoder was trained on samples of mean 0 and deviation 1 an utterance."""
-    file = folder / "preprocessor_config.json"
-    return bool(json.loads(file.read_text()).get("do_normalize", True)) if file.is_file() else True
-
-
-class WhisperMel:
-    """The features that Whisper was trained on: log10 mel power, no lower than 8 below the loudest."""
-
-    def __init__(self, bands: int) -> None:
-        self._mel = torchaudio.transforms.MelSpectrogram(
-            SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=bands, mel_scale="slaney", norm="slaney"
-        )
-
-    def __call__(self, samples: Samples, frames: int) -> Tensor:
-        """`(N,)` samples, continued with silence, to `(1, bands, frames)`, 10 ms each."""
-        sound = torch.from_numpy(np.pad(samples, (0, 160 * frames - len(samples))))
-        levels: Tensor = self._mel(sound)[:, :frames].clamp(min=1e-10).log10()
-        return ((levels.clamp(min=float(levels.max()) - 8.0) + 4.0) / 4.0)[None]
-
-
-def pieces(samples: Samples, longest: int) -> list[Samples]:
-    """The samples cut into pieces of `longest`, the last one shorter."""
-    return [samples[at : at + longest] for at in range(0, max(len(samples), 1), longest)]
-
-
-def whisper_positions(frames: int, dim: int) -> NDArray[np.float32]:
-    """Whisper's table of sinusoids `(frames, dim)`: sines of all rates, then cosines."""
-    rates = np.exp(-np.log(10_000.0) / (dim // 2 - 1) * np.arange(dim // 2))
-    angles = np.arange(frames)[:, None] * rates
-    return np.asarray(np.concatenate((np.sin(angles), np.cos(angles)), axis=1), np.float32)
+    Raises:
+        EncoderFileError, FrontendError: there is none, or it cannot be run.
+    """
+    folder = find_folder(folder)
+    unmeasured = PretrainedConfig(name, sha256_of(folder / WEIGHTS), dim=1, frame_rate=1.0)
+    encoder = ENCODERS[name](unmeasured, folder)
+    return replace(unmeasured, dim=encoder.dim, frame_rate=encoder.frame_rate)
 
 
 def declared_as_input(name: str, columns: int) -> bytes:
@@ -297,9 +212,12 @@ def onnx_session(model: bytes, name: str) -> Any:
         raise FrontendError(f"{name}: not an encoder ({str(error).splitlines()[0]})") from error
 
 
+ADAPTABLE = "huggingface-whisper"
+"""The encoder that gradients go through."""
 ENCODERS: dict[str, type[Any]] = {
     "moonshine-tiny": MoonshineEncoder,
     "whisper-base": WhisperEncoder,
     "huggingface": HuggingFaceEncoder,
+    ADAPTABLE: HuggingFaceWhisper,
 }
 """What runs each encoder."""

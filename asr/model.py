@@ -15,13 +15,16 @@ from torch.nn import functional as F
 from asr.conformer import ConformerEncoder, EncoderConfig, double_frames
 from asr.features import Frontend, LogMelConfig
 from asr.files import write_text_atomic
-from asr.frontends import FrontendConfig, PretrainedConfig, make_frontend, pretrained_config
+from asr.frontends import FrontendConfig, PretrainedConfig, make_frontend, pretrained_config, read_frontend
+from asr.lora import LoraError, load_deltas, merge, save_deltas
 from asr.phones import PHONES
 from asr.tokenizer import TOKENIZER_FILE
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 PHONES_FILE = "phones.txt"
+DELTAS_FILE = "deltas.safetensors"
+"""What was trained on the pretrained encoder, where that is not frozen."""
 
 
 class ModelError(ValueError):
@@ -56,6 +59,11 @@ class ModelConfig:
         layers = (*self.intermediate_layers, self.phone_layer)
         if not all(1 <= layer <= self.encoder.layers for layer in layers):
             raise ModelError(f"heads at layers {layers}: the encoder has layers 1 to {self.encoder.layers}")
+
+    @property
+    def has_deltas(self) -> bool:
+        """Whether deltas stand on the pretrained encoder."""
+        return isinstance(self.frontend, PretrainedConfig) and self.frontend.lora is not None
 
 
 SIZES: dict[str, ModelConfig] = {
@@ -216,9 +224,8 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
         encoder = dict(values.get("encoder", {}))
         if encoder.get("half_rate") is not None:
             encoder["half_rate"] = tuple(encoder["half_rate"])
-        frontend = values.get("frontend", {})
-        kind = PretrainedConfig if "encoder" in frontend else LogMelConfig
-        given = dict(values, encoder=EncoderConfig(**encoder), frontend=kind(**frontend))
+        given = dict(values, encoder=EncoderConfig(**encoder))
+        given["frontend"] = read_frontend(values.get("frontend", {}))
         if "intermediate_layers" in given:
             given["intermediate_layers"] = tuple(given["intermediate_layers"])
         return ModelConfig(**given)
@@ -227,7 +234,10 @@ def config_from_dict(values: dict[str, Any]) -> ModelConfig:
 
 
 def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write settings, phone table and the weights, these as `dtype`, into a model folder."""
+    """Write settings, phone table and the weights, these as `dtype`, into a model folder.
+
+    Of a pretrained encoder nothing is written but the deltas trained on it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().to(dtype).contiguous()
@@ -237,6 +247,8 @@ def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.flo
     partial = folder / (WEIGHTS_FILE + ".partial")
     save_file(weights, partial)
     partial.replace(folder / WEIGHTS_FILE)
+    if model.config.has_deltas:
+        save_deltas(model, folder / DELTAS_FILE, dtype)
     write_text_atomic(folder / PHONES_FILE, "\n".join(PHONES) + "\n")
     write_text_atomic(folder / CONFIG_FILE, json.dumps(asdict(model.config), indent=2) + "\n")
 
@@ -259,8 +271,23 @@ def load_model(folder: Path, frontend: Path | None = None) -> ConformerCTC:
     if tuple((folder / PHONES_FILE).read_text(encoding="utf-8", errors="replace").split()) != PHONES:
         raise ModelError(f"{folder / PHONES_FILE}: other phones than this version's; train the model anew")
     model = _empty_model(folder / CONFIG_FILE, frontend)
-    _fill(model, _read_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    load_weights(model, folder)
+    if model.config.has_deltas:
+        merge(model)
     return model.eval()
+
+
+def load_weights(model: ConformerCTC, folder: Path) -> None:
+    """Fill a model, and the deltas on its encoder, with what a model folder holds; raises as `load_model`.
+
+    Deltas that the folder's model has not stay as they are.
+    """
+    _fill(model, _read_weights(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    if model.config.has_deltas and read_config(folder).has_deltas:
+        try:
+            load_deltas(model, folder / DELTAS_FILE)
+        except LoraError as error:
+            raise ModelError(str(error)) from error
 
 
 def _read_weights(file: Path) -> dict[str, Tensor]:

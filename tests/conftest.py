@@ -67,3 +67,18 @@ def listen_for_sound(model):
 def corpus(tmp_path_factory):
     """A data folder with a few clips of made-up sound."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
+def whisper_folder(tmp_path_factory):
+    """A Hugging Face folder with a whole Whisper of random weights, whose window is 2 s."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    torch.manual_seed(1)
+    shape = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "max_source_positions": 100}
+    shape |= {"encoder_ffn_dim": 32, "decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 16}
+    settings = transformers.WhisperConfig(**shape, vocab_size=300, pad_token_id=0)
+    folder = tmp_path_factory.mktemp("encoders") / "whisper"
+    transformers.WhisperModel(settings).save_pretrained(folder, safe_serialization=True)
+    return folder

@@ -15,12 +15,12 @@ from asr.audio import stream_audio
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE
 from asr.features import SAMPLE_RATE
 from asr.files import OutputError
-from asr.model import CONFIG_FILE, WEIGHTS_FILE
+from asr.model import CONFIG_FILE, DELTAS_FILE, WEIGHTS_FILE
 from asr.recognizer import Acoustics, Recognizer
 from asr.segmenter import segments
 from asr.tokenizer import TOKENIZER_FILE
 
-ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
+ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, DELTAS_FILE)
 DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
 
 

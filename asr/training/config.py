@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from asr.lora import TARGETS, LoraConfig
 from asr.settings import ConfigError, build, read_settings
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ConfigError",
     "DataConfig",
     "FeaturesConfig",
+    "LoraTrainingConfig",
     "LossConfig",
     "OptimizerConfig",
     "RunConfig",
@@ -81,6 +83,25 @@ class FeaturesConfig:
     """Folder for the states, 86 MB an hour and copy of Moonshine's."""
     copies: int = 2
     """Copies with different augmentation, besides the clean one."""
+
+
+@dataclass(frozen=True)
+class LoraTrainingConfig:
+    """Low-rank deltas trained on the pretrained encoder (Hu et al. 2021), together with our layers."""
+
+    rank: int = 0
+    """Rank of the deltas; 0: the encoder stays frozen, and its states are computed once."""
+    alpha: float = 16.0
+    """The deltas are scaled by `alpha / rank`."""
+    targets: tuple[str, ...] = TARGETS
+    """Linear layers of the encoder that get a delta, by the ends of their names, with `*`."""
+    learning_rate: float = 5e-4
+    """Peak rate of the deltas, which AdamW moves without decay; it rises and falls as that of our layers."""
+
+    @property
+    def deltas(self) -> LoraConfig | None:
+        """Shape and places of the deltas. Raises `LoraError` when there can be none such."""
+        return LoraConfig(self.rank, self.alpha, self.targets) if self.rank else None
 
 
 @dataclass(frozen=True)
@@ -189,6 +210,7 @@ class TrainConfig:
     """Settings that differ from the named shape."""
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    lora: LoraTrainingConfig = field(default_factory=LoraTrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

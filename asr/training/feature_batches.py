@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from asr.features import Frontend
-from asr.frontends import PretrainedConfig, PretrainedEncoder
+from asr.frontends import PretrainedConfig
+from asr.pretrained_encoder import PretrainedEncoder
 from asr.training.augment import Augmenter
 from asr.training.cache import AudioCache, Samples
 from asr.training.config import ConfigError, FeaturesConfig

@@ -80,7 +80,7 @@ class Trainer(Run[DevScores]):
             config.run.seed + 1,
         ).to(team.device)
         trained = nn.ModuleList([model, self.helpers])
-        optimizer = Optimizer(trained, config.optimizer)
+        optimizer = Optimizer(trained, config.optimizer, config.lora.learning_rate)
         super().__init__(config.run, trained, optimizer, team.leads)
         self.meter = Meter(torch.zeros(4))
 
@@ -126,9 +126,9 @@ class Trainer(Run[DevScores]):
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         device, run = self.team.device, self.config.run
-        features, lengths = self.model.features(batch.samples.to(device), batch.lengths.to(device))
-        features = spec_augment(features, lengths, self._masks(), generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bf16"):
+            features, lengths = self.model.features(batch.samples.to(device), batch.lengths.to(device))
+            features = spec_augment(features, lengths, self._masks(), generator)
             output = self.model.encode(features, lengths)
             losses = training_loss(output, batch, self.config.loss, self.helpers)
         return torch.stack((losses.total, losses.final, losses.intermediate, losses.phone))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from asr.frontends import PretrainedConfig
+from asr.frontends import ADAPTABLE, PretrainedConfig, huggingface_config
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
     SIZES,
@@ -21,6 +21,8 @@ from asr.model import (
     ModelError,
     config_from_dict,
     load_model,
+    load_weights,
+    read_config,
     save_model,
 )
 from asr.tokenizer import ALPHABET, TOKENIZER_FILE, Tokenizer, copy_tokenizer, train_tokenizer
@@ -85,7 +87,7 @@ def make_batches(
     plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
     augmenter = Augmenter(config.augment, corpus.noise, corpus.noise_files)
     frontend = model.config.frontend
-    if isinstance(frontend, PretrainedConfig):
+    if isinstance(frontend, PretrainedConfig) and frontend.lora is None:
         maker = FeatureMaker(model.frontend, frontend, config.features, config.run.threads)
         copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
         return FeatureBatchMaker(plan, copies, team), dev_inputs
@@ -96,14 +98,24 @@ def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
     """A model of the given shape, with the weights of `run.start` where that is set."""
     if not config.run.start:
         return ConformerCTC(shape)
+    folder = Path(config.run.start)
     try:
-        model = load_model(Path(config.run.start))
+        model = _adapted_model(folder, shape) if shape.has_deltas else load_model(folder)
     except ModelError as error:
         raise ConfigError(f"run.start: {error}") from error
     if model.config.encoder != shape.encoder or model.config.vocab_size != shape.vocab_size:
-        raise ConfigError(
-            f"run.start: {config.run.start} holds a model of another shape than `size` and `model`"
-        )
+        raise ConfigError(f"run.start: {folder} holds a model of another shape than `size` and `model`")
+    return model
+
+
+def _adapted_model(folder: Path, shape: ModelConfig) -> ConformerCTC:
+    """The weights of a model on the same encoder, frozen or with deltas of the same shape, to go on with."""
+    found, wanted = read_config(folder).frontend, shape.frontend
+    assert isinstance(wanted, PretrainedConfig)
+    if found not in (wanted, dataclasses.replace(wanted, lora=None)):
+        raise ModelError(f"{folder} stands on another front-end than `model.frontend` and `lora` say")
+    model = ConformerCTC(shape)
+    load_weights(model, folder)
     return model
 
 
@@ -122,8 +134,23 @@ def model_config(config: TrainConfig) -> ModelConfig:
     values = dataclasses.asdict(SIZES[config.size])
     for name, change in config.model.items():
         merged = isinstance(change, dict) and isinstance(values.get(name), dict)
-        values[name] = {**values[name], **change} if merged else change
-    return config_from_dict(values)
+        if merged and change.get("encoder") == ADAPTABLE:
+            values[name] = _adaptable(change)
+        else:
+            values[name] = {**values[name], **change} if merged else change
+    shape = config_from_dict(values)
+    if (deltas := config.lora.deltas) is None:
+        return shape
+    if not isinstance(shape.frontend, PretrainedConfig):
+        raise ConfigError(f"lora.rank is {deltas.rank} and the front-end is a filterbank; set model.frontend")
+    return dataclasses.replace(shape, frontend=dataclasses.replace(shape.frontend, lora=deltas))
+
+
+def _adaptable(frontend: dict[str, object]) -> dict[str, object]:
+    """The settings of a Whisper encoder; where they name no hash, what the given folder holds is meant."""
+    if set(frontend) > {"encoder"}:
+        return frontend
+    return dataclasses.asdict(huggingface_config(name=ADAPTABLE))
 
 
 def export(trainer: Trainer, dev: DevSet) -> None:

@@ -39,7 +39,7 @@ def write_whisper(file: Path) -> PretrainedConfig:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
-    from asr.frontends import whisper_positions
+    from asr.pretrained_encoder import whisper_positions
 
     weight = np.random.default_rng(1).normal(0, 0.1, (512, 80, 3)).astype(np.float32)
     nodes = [

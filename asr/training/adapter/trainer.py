@@ -16,6 +16,7 @@ from asr.adapter_files import base_digest, save_adapter
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE, find_lm
 from asr.model import (
     CONFIG_FILE,
+    DELTAS_FILE,
     PHONES_FILE,
     WEIGHTS_FILE,
     ConformerCTC,
@@ -109,7 +110,8 @@ def _common_words(file: Path | None, base: Path) -> frozenset[str]:
 def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
     """Write a model folder: the base's files as they are, its language model by name, and the adapter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG_FILE, WEIGHTS_FILE, PHONES_FILE, TOKENIZER_FILE, TOKENS_FILE, DECODING_FILE):
+    acoustic = (CONFIG_FILE, WEIGHTS_FILE, DELTAS_FILE, PHONES_FILE)
+    for name in (*acoustic, TOKENIZER_FILE, TOKENS_FILE, DECODING_FILE):
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)
     if (lm := find_lm(base)) is not None:

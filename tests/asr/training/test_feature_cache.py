@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr.frontends import PretrainedConfig, PretrainedEncoder
+from asr.frontends import PretrainedConfig
+from asr.pretrained_encoder import PretrainedEncoder
 from asr.training.config import AugmentConfig, ConfigError, FeaturesConfig
 from asr.training.data import FRAME_STEP, BatchPlan, Example, collate
 from asr.training.distributed import Team

@@ -1,0 +1,1 @@
+"""A Conformer on Whisper's encoder, frozen or with low-rank deltas."""
