@@ -26,8 +26,9 @@ def compiled(function: Function) -> Function:
 
     The machine code is cached beside the source file, or in the user's cache folder where the installation is
     read-only, or in the folder that the environment variable NUMBA_CACHE_DIR names. Where none of them can be
-    written the function works all the same and is compiled again by every process. Code that was made of
-    other sources is not used, whichever of the modules it was made of has changed.
+    written the function works all the same and is compiled again by every process. What the installation left
+    beside the source file is used wherever new code is kept. Code that was made of other sources is not used,
+    whichever of the modules it was made of has changed.
     """
     return _kept(function, {})
 
@@ -69,8 +70,23 @@ def _kept(function: Function, options: dict[str, Any]) -> Function:
         return cast(Function, _njit(function, **_WHOLE, **options))
     kept = getattr(getattr(jitted, "_cache", None), "_cache_file", None)
     if kept is not None:
-        kept._source_stamp = (kept._source_stamp, _digest(function.__module__))
+        kept._source_stamp = _digest(function.__module__)
+        _look_beside(kept, Path(function.__code__.co_filename).parent / "__pycache__")
     return cast(Function, jitted)
+
+
+def _look_beside(kept: Any, folder: Path) -> None:
+    """Let a cache file of numba take what it lacks from the folder that the installation compiled into."""
+    if Path(kept._cache_path) == folder:
+        return
+    installed = type(kept)(str(folder), kept._index_name.removesuffix(".nbi"), kept._source_stamp)
+    own = kept.load
+
+    def load(key: Any) -> Any:
+        found = own(key)
+        return installed.load(key) if found is None else found
+
+    kept.load = load
 
 
 def _digest(module: str) -> str:

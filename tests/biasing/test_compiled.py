@@ -61,6 +61,21 @@ def test_a_change_in_any_module_of_a_loop_makes_its_code_anew(folder: Path) -> N
     assert fresh(folder, {"constants.py": "NUMBER = 100\n"})() == 101
 
 
+def test_what_the_installation_compiled_is_used_where_code_is_kept_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if numba.config.DISABLE_JIT:
+        pytest.skip("nothing is compiled")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    files = {"whole.py": WHOLE, "parts.py": PARTS.format(""), "constants.py": "NUMBER = 1\n"}
+    assert fresh(folder, files)() == 1
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "elsewhere"))
+    for text, hits in ((PARTS.format(""), 1), (PARTS.format(" + 1"), 0), (PARTS.format(" + 1"), 1)):
+        again = fresh(folder, {"parts.py": text})
+        assert again() == 1 + (text != PARTS.format(""))
+        assert sum(again.stats.cache_hits.values()) == hits
+
+
 def test_without_a_place_to_write_loops_work_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError("read-only")
