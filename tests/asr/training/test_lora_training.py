@@ -1,6 +1,7 @@
 """Training deltas on the encoder with our layers: at a rate of their own, resumable, nothing else moves."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from safetensors.torch import load_file
 from test_loop import flat, same, saved
 
 from asr.encoder_files import sha256_of
-from asr.lora import LoraError
+from asr.lora import LoraConfig, LoraError
 from asr.recognizer import Recognizer
 from asr.training.config import (
     AugmentConfig,
@@ -19,6 +20,7 @@ from asr.training.config import (
     RunConfig,
     SourceConfig,
     TrainConfig,
+    load_config,
 )
 from asr.training.loop import Trainer
 from asr.training.run import model_config, train
@@ -157,3 +159,10 @@ def test_what_cannot_be_adapted_is_refused(config, tmp_path):
     negative = dataclasses.replace(config, lora=LoraTrainingConfig(rank=-1))
     with pytest.raises(LoraError, match="rank -1"):
         train(with_run(negative, tmp_path / "negative"))
+
+
+def test_the_recipe_is_valid():
+    recipe = load_config(Path(__file__).parents[3] / "recipes" / "whisper" / "config.toml")
+    shape = model_config(recipe)
+    assert shape.frontend.lora == LoraConfig(rank=8, alpha=16.0, targets=("q_proj", "v_proj"))
+    assert not model_config(dataclasses.replace(recipe, lora=LoraTrainingConfig())).has_deltas
