@@ -113,7 +113,7 @@ def find_folder(path: Path | None = None) -> Path:
     folder = path or Path(os.environ.get(FOLDER_VARIABLE, ""))
     needed = ("config.json", WEIGHTS)
     if missing := [name for name in needed if not (folder / name).is_file()]:
-        where = f"{folder}: no {missing[0]} in it" if path or FOLDER_VARIABLE in os.environ else "not given"
+        where = f"{folder}: no {missing[0]} in it" if path or os.environ.get(FOLDER_VARIABLE) else "not given"
         raise EncoderFileError(
             f"the folder of the Hugging Face encoder: {where}; set {FOLDER_VARIABLE} to one with "
             f"{' and '.join(needed)}"
