@@ -7,7 +7,7 @@ import pytest
 
 from asr.training.config import ConfigError, TrainConfig, load_config
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "base" / "config.toml"
+RECIPES = Path(__file__).parents[3] / "recipes"
 GOOD = """
 size = "tiny"
 [model.encoder]
@@ -50,8 +50,9 @@ def test_an_empty_file_gives_the_defaults(tmp_path):
     assert load_config(written(tmp_path, "")) == TrainConfig()
 
 
-def test_the_recipe_of_the_base_model_is_valid():
-    assert len(load_config(RECIPE).data.sources) > 1
+@pytest.mark.parametrize("name", ["base/config.toml", "base/second.toml", "moonshine/config.toml"])
+def test_the_recipes_of_the_models_are_valid(name):
+    assert len(load_config(RECIPES / name).data.sources) > 1
 
 
 @pytest.mark.parametrize(
