@@ -11,16 +11,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from asr.files import write_text_atomic
-from asr.model import WEIGHTS_FILE, ConformerCTC
+from asr.model import DELTAS_FILE, WEIGHTS_FILE, ConformerCTC
 from biasing.adapter import AdapterConfig, AdapterError, ContextualAdapter
 
 ADAPTER_FILE, ADAPTER_CONFIG_FILE = "adapter.safetensors", "adapter.json"
 
 
 def base_digest(folder: Path) -> str:
-    """What tells the weights of a model folder from others."""
-    with (folder / WEIGHTS_FILE).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """What tells the weights of a model folder, and the deltas on its encoder, from others."""
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes())
+    if (folder / DELTAS_FILE).is_file():
+        digest.update((folder / DELTAS_FILE).read_bytes())
+    return digest.hexdigest()
 
 
 def save_adapter(adapter: ContextualAdapter, folder: Path, base: str) -> None:

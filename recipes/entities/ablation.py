@@ -27,7 +27,7 @@ from asr.evaluation.results import to_dict
 from asr.evaluation.run import Workplace, describe, evaluate, write_report
 from asr.evaluation.techniques import ADAPTER, TECHNIQUES, Technique, make_techniques
 from asr.files import write_text_atomic
-from asr.model import WEIGHTS_FILE
+from asr.model import DELTAS_FILE, WEIGHTS_FILE
 from asr.recognizer import Recognizer, model_folder
 from recipes.entities import peers
 from recipes.entities.noisy import noisy_manifest
@@ -199,7 +199,7 @@ def run(
         if done == (done := tuple(one.name for one in material.conditions)):
             break  # a set with a list of its own has but one length
         found = evaluate(recognizer, material, chosen, bench.place)
-        digest = digest_files(model_folder(bench.model), (WEIGHTS_FILE,))
+        digest = digest_files(model_folder(bench.model), (WEIGHTS_FILE, DELTAS_FILE))
         settings = describe(recognizer, chosen, command) | {"weights": digest[:16]}
         if bench.out is not None:
             write_report(found, settings, bench.out / bench.results.name / name)

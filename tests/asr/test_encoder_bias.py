@@ -12,7 +12,7 @@ from test_cli import onoma, refused
 from asr.adapter_files import ADAPTER_CONFIG_FILE, base_digest, load_adapter, save_adapter
 from asr.encoder_bias import Adapted, EncoderBias, Sound
 from asr.evaluation.techniques import TechniqueError, default_techniques, make_techniques
-from asr.model import WEIGHTS_FILE, load_model
+from asr.model import DELTAS_FILE, WEIGHTS_FILE, load_model
 from asr.phrase_decoder import PhraseDecoder
 from asr.prepared import PreparedPhrases, Tools
 from asr.recognizer import Recognizer
@@ -245,11 +245,12 @@ def test_the_picture_on_the_command_line(adapted_folder, model_folder, tmp_path)
     assert refused(onoma("transcribe", clips[0], "--plot-attention", picture), "--phrase")
 
 
-def test_an_adapter_belongs_to_its_base(adapted_folder, tmp_path):
+@pytest.mark.parametrize("changed", [WEIGHTS_FILE, DELTAS_FILE])
+def test_an_adapter_belongs_to_its_base(changed, adapted_folder, tmp_path):
     folder = tmp_path / "tiny"
     shutil.copytree(adapted_folder, folder)
     weights = (folder / WEIGHTS_FILE).read_bytes()
-    (folder / WEIGHTS_FILE).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    (folder / changed).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     with pytest.raises(AdapterError, match="other weights"):
         Recognizer.from_pretrained(folder)
 
