@@ -110,10 +110,12 @@ def find_folder(path: Path | None = None) -> Path:
     Raises:
         EncoderFileError: neither is given, or the folder lacks a file.
     """
-    folder = path or Path(os.environ.get(FOLDER_VARIABLE, ""))
+    variable = os.environ.get(FOLDER_VARIABLE)
+    folder = path or (Path(variable) if variable else None)
     needed = ("config.json", WEIGHTS)
-    if missing := [name for name in needed if not (folder / name).is_file()]:
-        where = f"{folder}: no {missing[0]} in it" if path or os.environ.get(FOLDER_VARIABLE) else "not given"
+    missing = [name for name in needed if folder is not None and not (folder / name).is_file()]
+    if folder is None or missing:
+        where = "not given" if folder is None else f"{folder}: no {missing[0]} in it"
         raise EncoderFileError(
             f"the folder of the Hugging Face encoder: {where}; set {FOLDER_VARIABLE} to one with "
             f"{' and '.join(needed)}"

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,8 +246,12 @@ def test_encoders_of_transformers(kind, tmp_path):
         make_frontend(dataclasses.replace(config, sha256="0" * 64), tmp_path / "encoder")
 
 
-def test_a_hugging_face_folder_must_be_given_and_whole(tmp_path):
-    with pytest.raises(EncoderFileError, match="set ONOMA_HUGGINGFACE"):
+def test_a_hugging_face_folder_must_be_given_and_whole(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path / "model")
+    for name in ("config.json", "model.safetensors"):
+        Path(name).touch()
+    with pytest.raises(EncoderFileError, match="not given; set ONOMA_HUGGINGFACE"):
         find_folder()
     with pytest.raises(EncoderFileError, match=r"no config\.json"):
         find_folder(tmp_path)
