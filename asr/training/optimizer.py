@@ -31,7 +31,7 @@ class Optimizer:
     """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig, delta_rate: float = 0.0) -> None:
-        self.config = config
+        self.config, self._delta_rate = config, delta_rate
         matrices, others, deltas = _split(model)
         self._optimizers: list[torch.optim.Optimizer] = []
         if config.name == "muon":
@@ -71,9 +71,12 @@ class Optimizer:
         return [optimizer.state_dict() for optimizer in self._optimizers]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        """The inverse of `state_dict`."""
+        """The inverse of `state_dict`; rates are those of this configuration, also of deltas."""
         for optimizer, state in zip(self._optimizers, states, strict=True):
             optimizer.load_state_dict(state)
+            for group in optimizer.param_groups:
+                if "peak" in group:
+                    group["peak"] = self._delta_rate
 
 
 def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:

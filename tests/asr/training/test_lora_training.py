@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from test_loop import flat, same, saved
 
 from asr.encoder_files import sha256_of
-from asr.lora import LoraConfig, LoraError
+from asr.lora import LoraConfig, LoraError, add_deltas
 from asr.recognizer import Recognizer
 from asr.training.config import (
     AugmentConfig,
@@ -23,6 +23,7 @@ from asr.training.config import (
     load_config,
 )
 from asr.training.loop import Trainer
+from asr.training.optimizer import Optimizer
 from asr.training.run import model_config, train
 
 
@@ -121,6 +122,18 @@ def test_deltas_have_a_rate_of_their_own(config, tmp_path):
     assert all(tensor.any() for name, tensor in deltas["alone"].items() if "lora_b" in name)
     assert same(ours["begun"], ours["alone"])
     assert not same(ours["begun"], ours["still"])
+
+
+def test_a_run_that_goes_on_takes_the_rate_of_its_configuration():
+    def fresh(rate):
+        network = torch.nn.Sequential(torch.nn.Linear(4, 4))
+        add_deltas(network, LoraConfig(rank=2, targets=("0",)))
+        return Optimizer(network, OptimizerConfig(name="adamw", warmup_steps=1), rate)
+
+    resumed = fresh(0.25)
+    resumed.load_state_dict(fresh(0.5).state_dict())
+    resumed.step(0)
+    assert [group["lr"] for group in resumed.state_dict()[0]["param_groups"]] == [0.25]
 
 
 @pytest.fixture(scope="module")
