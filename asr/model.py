@@ -249,6 +249,8 @@ def save_model(model: ConformerCTC, folder: Path, dtype: torch.dtype = torch.flo
     partial.replace(folder / WEIGHTS_FILE)
     if model.config.has_deltas:
         save_deltas(model, folder / DELTAS_FILE, dtype)
+    else:
+        (folder / DELTAS_FILE).unlink(missing_ok=True)
     write_text_atomic(folder / PHONES_FILE, "\n".join(PHONES) + "\n")
     write_text_atomic(folder / CONFIG_FILE, json.dumps(asdict(model.config), indent=2) + "\n")
 

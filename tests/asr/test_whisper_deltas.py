@@ -179,6 +179,19 @@ def test_a_model_folder_holds_the_deltas_and_reads_them_merged(adapted_folder, w
     assert 0 <= recognizer.transcribe((sound, RATE)).duration <= 1.6
 
 
+def test_a_model_without_deltas_leaves_none_of_another_in_its_folder(
+    adapted_folder, config, encoder, tmp_path
+):
+    folder, model = adapted_folder
+    plain = ConformerCTC(dataclasses.replace(model.config, frontend=config), encoder)
+    for place in (folder, tmp_path / "new"):
+        save_model(plain, place)
+    names = [
+        sorted(file.name for file in place.glob("*.safetensors")) for place in (folder, tmp_path / "new")
+    ]
+    assert names == [["model.safetensors"]] * 2
+
+
 def test_without_its_encoder_or_with_another_the_model_is_refused(adapted_folder, whisper_folder, tmp_path):
     folder, _ = adapted_folder
     other = tmp_path / "other"
