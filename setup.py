@@ -15,6 +15,8 @@ from setuptools.command.build_py import build_py
 
 MOST_SECONDS = 600
 MODULE = "asr.compile_ahead"
+ELSEWHERE = {"NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"}
+"""Variables with which nothing would be compiled beside the copies."""
 
 
 class BuildAndCompile(build_py):
@@ -25,7 +27,7 @@ class BuildAndCompile(build_py):
         super().run()
         if self.editable_mode:
             return  # the sources themselves are used, and what is compiled at the first call is kept there
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [sys.executable, "-m", MODULE]
         try:

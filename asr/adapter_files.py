@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from asr.files import write_text_atomic
 from asr.model import DELTAS_FILE, WEIGHTS_FILE, ConformerCTC
+from asr.reasons import last_line
 from biasing.adapter import AdapterConfig, AdapterError, ContextualAdapter
 
 ADAPTER_FILE, ADAPTER_CONFIG_FILE = "adapter.safetensors", "adapter.json"
@@ -59,6 +60,7 @@ def load_adapter(folder: Path, model: ConformerCTC) -> ContextualAdapter | None:
     except AdapterError:
         raise
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise AdapterError(f"{folder}: its adapter cannot be used ({reason}); restore or train it") from error
+        raise AdapterError(
+            f"{folder}: its adapter cannot be used ({last_line(error)}); restore or train it"
+        ) from error
     return adapter.eval().requires_grad_(False)

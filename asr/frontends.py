@@ -28,6 +28,7 @@ from asr.pretrained_encoder import (
     whisper_frames,
     whisper_positions,
 )
+from asr.reasons import first_line
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def onnx_session(model: bytes, name: str) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no common class but Exception
-        raise FrontendError(f"{name}: not an encoder ({str(error).splitlines()[0]})") from error
+        raise FrontendError(f"{name}: not an encoder ({first_line(error)})") from error
 
 
 ADAPTABLE = "huggingface-whisper"

@@ -26,6 +26,7 @@ from asr.pretrained_encoder import (
     pieces,
     whisper_frames,
 )
+from asr.reasons import first_line, last_line
 
 if TYPE_CHECKING:
     from asr.frontends import PretrainedConfig
@@ -43,7 +44,7 @@ class HuggingFaceEncoder(PretrainedEncoder):
                 folder, local_files_only=True, use_safetensors=True
             ).eval()
         except (OSError, ValueError, KeyError) as error:
-            raise FrontendError(f"{folder}: not an encoder ({str(error).splitlines()[0]})") from error
+            raise FrontendError(f"{folder}: not an encoder ({first_line(error)})") from error
         shape = model.config
         self._mel = WhisperMel(shape.num_mel_bins) if shape.model_type == "whisper" else None
         self._model = model.encoder if self._mel else model
@@ -171,7 +172,7 @@ def _whisper_encoder(folder: Path) -> Any:
     except FrontendError:
         raise
     except Exception as error:  # these libraries have no common class but Exception for a damaged folder
-        raise FrontendError(f"{folder}: not an encoder ({str(error).splitlines()[0]})") from error
+        raise FrontendError(f"{folder}: not an encoder ({last_line(error)})") from error
     return encoder
 
 

@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asr.reasons import last_line
+
 TARGETS = ("q_proj", "v_proj")
 """Query and value projections, which the paper's section 7.1 finds to be worth most."""
 
@@ -121,8 +123,9 @@ def load_deltas(network: nn.Module, file: Path) -> None:
     try:
         found = load_file(file)
     except Exception as error:  # a damaged header makes safetensors and torch raise half a dozen classes
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise LoraError(f"{file}: deltas that cannot be read ({reason}); restore the file") from error
+        raise LoraError(
+            f"{file}: deltas that cannot be read ({last_line(error)}); restore the file"
+        ) from error
     wanted = _deltas(_layers(network))
     fits = {name: tensor.shape for name, tensor in found.items()} == {n: t.shape for n, t in wanted.items()}
     if not fits or not all(tensor.isfinite().all() for tensor in found.values()):

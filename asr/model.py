@@ -18,6 +18,7 @@ from asr.files import write_text_atomic
 from asr.frontends import FrontendConfig, PretrainedConfig, make_frontend, pretrained_config, read_frontend
 from asr.lora import LoraError, load_deltas, merge, save_deltas
 from asr.phones import PHONES
+from asr.reasons import first_line, last_line
 from asr.tokenizer import TOKENIZER_FILE
 
 CONFIG_FILE = "config.json"
@@ -297,7 +298,7 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
     try:
         weights = load_file(file)
     except Exception as error:  # a damaged header makes safetensors and torch raise half a dozen classes
-        raise ModelError(f"{file}: not a whole safetensors file ({_last_line(error)}); restore it") from error
+        raise ModelError(f"{file}: not a whole safetensors file ({last_line(error)}); restore it") from error
     for name, tensor in weights.items():
         weights[name] = tensor.float()
         if not tensor.is_floating_point() or not weights[name].isfinite().all():
@@ -311,18 +312,13 @@ def _fill(model: ConformerCTC, weights: dict[str, Tensor], file: Path) -> None:
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
-        raise ModelError(f"{file}: weights do not fit {CONFIG_FILE}: {_last_line(error)}") from error
+        raise ModelError(f"{file}: weights do not fit {CONFIG_FILE}: {last_line(error)}") from error
     missing = [name for name in missing if not name.startswith("frontend.")]
     if missing or unexpected:
         raise ModelError(
             f"{file}: {len(missing)} tensors missing, {len(unexpected)} unknown for {CONFIG_FILE}; "
             "restore both files from one model"
         )
-
-
-def _last_line(error: Exception) -> str:
-    """The end of what a library says, which is where it names the cause."""
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -344,4 +340,4 @@ def _empty_model(file: Path, frontend: Path | None) -> ConformerCTC:
     try:
         return ConformerCTC(config, built)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(f"{file}: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{file}: {first_line(error)}") from error

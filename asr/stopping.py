@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes."""
 
+MOST_PATIENT = 2
+"""Signals that wait for what is being cleaned up. It may hang: who asks once more is heard."""
+
 _asked: list[BaseException] = []
 """What each signal so far has raised."""
 
@@ -48,10 +51,10 @@ def stop_if_asked() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """Raise, unless what an earlier signal raised is just being cleaned up after."""
+    """Raise, unless what an earlier signal raised is being cleaned up after; the third time even then."""
     heard = _is_handled()
     _asked.append(KeyboardInterrupt() if number == signal.SIGINT else SystemExit(TERMINATED))
-    if not heard:
+    if not heard or len(_asked) > MOST_PATIENT:
         raise _asked[-1]
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import sentencepiece
 
 from asr.files import write_bytes_atomic, write_text_atomic
+from asr.reasons import last_line
 
 log = logging.getLogger(__name__)
 
@@ -142,9 +143,9 @@ def train_tokenizer(lines: Iterable[str], out: Path, size: int = 256) -> Tokeniz
             minloglevel=2,
         )
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
         raise TokenizerError(
-            f"{out}: no tokenizer of {size} pieces can be trained ({reason}); give more text or fewer pieces"
+            f"{out}: no tokenizer of {size} pieces can be trained ({last_line(error)}); "
+            "give more text or fewer pieces"
         ) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(out, model.getvalue())

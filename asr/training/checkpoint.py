@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from asr.reasons import first_line
 from asr.training.config import ConfigError
 
 Weights = dict[str, Tensor]
@@ -57,9 +58,8 @@ def as_config_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"{folder}: its checkpoint does not fit this configuration ({reason}); "
+            f"{folder}: its checkpoint does not fit this configuration ({first_line(error)}); "
             "resume with the one it was begun with, or choose another run.out"
         ) from error
 

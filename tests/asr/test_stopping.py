@@ -127,6 +127,24 @@ def test_a_second_signal_is_raised_where_the_first_was_swallowed():
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.parametrize("number", CODES)
+def test_who_asks_a_third_time_is_heard_by_what_hangs_on_cleaning_up(number):
+    went_on = []
+
+    def hang():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(number)
+            went_on.append("after the second")
+            signal.raise_signal(number)
+            went_on.append("after the third")
+
+    with heeding(), pytest.raises(RAISED[number]):
+        hang()
+    assert went_on == ["after the second"]
+
+
 @pytest.mark.parametrize("second", CODES)
 def test_a_second_signal_does_not_disturb_what_removes_half_a_file(second, tmp_path, monkeypatch):
     def stopped(_self, _target):
