@@ -106,10 +106,12 @@ class PhraseDecoder:
         items = [Item(word) for word in best.words]
         if found:
             verdicts = self._judged(best, found, plain, sound)
-            events += self._chosen(best, found, plain, verdicts, sound)
             places = {one.place for one in verdicts if one.vetoed}
             places |= _without_part(best, found, plain, discouraged)
-            items = restored(marked(best.words, found), [Item(word) for word in plain.words], places)
+            again = self._again(plain, places)
+            events += self._chosen(best, found, plain, verdicts, sound)
+            events += [self._heard_too(one, plain) for one in again]
+            items = restored(marked(best.words, found), marked(plain.words, again), places)
         if self._bias.spotting:
             items, spotted = self._spotted(items, sound)
             events += spotted
@@ -179,6 +181,22 @@ class PhraseDecoder:
             )
             events.append(event)
         return events
+
+    def _again(self, plain: Reading, places: Iterable[Place]) -> list[Found]:
+        """The phrases among the words that are given back to what is heard without the list."""
+        back = [other for _, other in places]
+        return [
+            one
+            for one in self.prepared.finder.find(plain.texts)
+            if (self.prepared.spelled[one.entry].boost or 0.0) >= 0
+            and any(first <= one.first and one.end <= end for first, end in back)
+        ]
+
+    def _heard_too(self, one: Found, plain: Reading) -> Event:
+        words = plain.words[one.first : one.end]
+        said = " ".join(plain.texts[one.first : one.end])
+        sure = confidence_of(words)
+        return Event(one.entry, Outcome.fired, words[0].start, words[-1].end, 0.0, 0.0, said, sure)
 
     def _paid(self, reading: Reading) -> dict[tuple[int, int], float]:
         """Nats that boosting paid, by the tokens it paid them for."""

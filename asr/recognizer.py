@@ -29,6 +29,7 @@ from asr.phrase_input import Phrases, phrase_list
 from asr.prepared import PreparedPhrases, Tools
 from asr.result import Result
 from asr.search import SearchOptions
+from asr.segmenter import AudioSegment, is_steady
 from asr.tokenizer import TOKENIZER_FILE, Tokenizer, folder_tokenizer
 from asr.workers import OnProgress
 from biasing.g2p import Pronouncer
@@ -216,16 +217,23 @@ class Recognizer:
         done, progress = 0.0, Progress(on_progress, len(channels))
         for channel in channels:
             for batch in heard_batches(audio, denoise, channel, progress):
-                heard = self.acoustics([part.samples for part in batch])
-                for segment, acoustics in zip(batch, heard, strict=True):
+                for segment, heard in zip(batch, self._said(batch, decode), strict=True):
                     seconds = len(segment.samples) / SAMPLE_RATE
                     number = None if channel is None else channel + 1
-                    parts.append(Part(segment.start_s, seconds, decode(acoustics), number))
+                    parts.append(Part(segment.start_s, seconds, heard, number))
                     done = segment.start_s + seconds
                 progress.heard(done)
         progress.finished(done)
         source = os.fspath(audio) if isinstance(audio, str | os.PathLike) else ""
         return assembled(parts, given, Result((), done, audio=source, model=self.name))
+
+    def _said(self, batch: Sequence[AudioSegment], decode: Callable[[Acoustics], Heard]) -> Iterator[Heard]:
+        """What is said in each segment: in a steady sound nothing, whatever the model hears in it."""
+        steady = [is_steady(segment.samples) for segment in batch]
+        others = [segment.samples for segment, still in zip(batch, steady, strict=True) if not still]
+        acoustics = iter(self.acoustics(others) if others else ())
+        for still in steady:
+            yield Heard() if still else decode(next(acoustics))
 
     def transcribe_many(
         self,

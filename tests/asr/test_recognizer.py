@@ -227,6 +227,15 @@ def test_the_shipped_model_hears_nothing_where_nothing_is_said(beam):
         assert shipped.transcribe((nothing.astype(np.float32), 16_000), options=options).text == ""
 
 
+@pytest.mark.parametrize("level", [1e-4, 1e-2, 0.3])
+def test_hiss_is_no_word_and_no_phrase_at_any_level(recognizer, level):
+    hiss = (level * np.random.default_rng(1).normal(size=16_000 * 3)).astype(np.float32)
+    result = recognizer.transcribe((hiss, 16_000), ["vijun", "kori tume"])
+    assert result.text == ""
+    assert result.duration == pytest.approx(3.0)
+    assert not result.bias.fired
+
+
 def test_channels_are_heard_each_by_itself(recognizer, tmp_path):
     left, right = sound(2.5, 31), sound(2.5, 32)
     file, heard = tmp_path / "call.wav", []

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from asr.segmenter import SegmenterError, SegmenterOptions, cut_position, frame_levels_db, segments
+from asr.segmenter import SegmenterError, SegmenterOptions, cut_position, frame_levels_db, is_steady, segments
 
 RATE = 16_000
 SHORT = SegmenterOptions(max_segment_s=3.0, min_segment_s=1.0)
@@ -168,3 +168,15 @@ def test_nothing_gives_nothing():
 def test_contradictory_options_are_refused(fields):
     with pytest.raises(SegmenterError, match=next(iter(fields))):
         SegmenterOptions(**fields)
+
+
+@pytest.mark.parametrize("level", [1e-5, 1e-3, 1.0])
+@pytest.mark.parametrize("seconds", [1.0, 7.3, 30.0])
+def test_hiss_and_hum_are_steady_and_what_comes_and_goes_is_not(level, seconds):
+    rng, time = np.random.default_rng(5), np.arange(round(seconds * RATE)) / RATE
+    hiss = rng.normal(size=len(time))
+    hum = np.sin(2 * np.pi * 100 * time)
+    word = np.where((time > 0.4) & (time < 0.6), 1.0, 0.0) * rng.normal(size=len(time))
+    for sound, steady in ((hiss, True), (hum + 0.5, True), (0.5 * hiss + word, False), (0 * hiss, True)):
+        assert is_steady((level * sound).astype(np.float32)) is steady
+    assert not is_steady(hiss[: RATE // 2].astype(np.float32))
