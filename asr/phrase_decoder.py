@@ -99,16 +99,17 @@ class PhraseDecoder:
         plain = self._read(self._plain, unbiased, sound)
         best = self._read(self._biased, candidates[0].reading, sound)
         found = self.prepared.finder.find(best.texts)
-        discouraged = self._discouraged(plain)
+        unlisted = self.prepared.finder.find(plain.texts)
+        discouraged = [one for one in unlisted if self._is_discouraged(one)]
         if not (found or discouraged):
-            best, found = plain, self.prepared.finder.find(plain.texts)
+            best, found = plain, unlisted
         events = self._nearly(candidates, best, found, sound)
         items = [Item(word) for word in best.words]
         if found:
             verdicts = self._judged(best, found, plain, sound)
             places = {one.place for one in verdicts if one.vetoed}
             places |= _without_part(best, found, plain, discouraged)
-            again = self._again(plain, places)
+            again = self._given_back(unlisted, places)
             events += self._chosen(best, found, plain, verdicts, sound)
             events += [self._heard_too(one, plain) for one in again]
             items = restored(marked(best.words, found), marked(plain.words, again), places)
@@ -127,10 +128,8 @@ class PhraseDecoder:
             return Adapted(log_probs)
         return tools.encoder(Sound(log_probs, phone_log_probs, states), encoded, self._bias.encoder)
 
-    def _discouraged(self, plain: Reading) -> list[Found]:
-        """The phrases of negative boost that are heard without the list."""
-        found = self.prepared.finder.find(plain.texts)
-        return [one for one in found if (self.prepared.spelled[one.entry].boost or 0.0) < 0]
+    def _is_discouraged(self, one: Found) -> bool:
+        return (self.prepared.spelled[one.entry].boost or 0.0) < 0
 
     def _candidates(self, readings: Sequence[Hypothesis], sound: _Sound) -> list[_Candidate]:
         """The readings in the order that search and phones agree on; as they are where none has a phrase."""
@@ -182,13 +181,13 @@ class PhraseDecoder:
             events.append(event)
         return events
 
-    def _again(self, plain: Reading, places: Iterable[Place]) -> list[Found]:
-        """The phrases among the words that are given back to what is heard without the list."""
+    def _given_back(self, unlisted: Iterable[Found], places: Iterable[Place]) -> list[Found]:
+        """Of phrases heard without the list those in `places`, which are given back to that reading."""
         back = [other for _, other in places]
         return [
             one
-            for one in self.prepared.finder.find(plain.texts)
-            if (self.prepared.spelled[one.entry].boost or 0.0) >= 0
+            for one in unlisted
+            if not self._is_discouraged(one)
             and any(first <= one.first and one.end <= end for first, end in back)
         ]
 

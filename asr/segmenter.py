@@ -167,12 +167,12 @@ def silent_frames(levels: NDArray[np.float64], options: SegmenterOptions) -> NDA
     return np.asarray(smooth <= np.maximum(threshold, options.absolute_silence_db))
 
 
-def is_steady(samples: NDArray[np.float32], options: SegmenterOptions | None = None) -> bool:
-    """Tell whether samples (n,), 1 s of them or more, are as loud throughout as no speech is, even in noise.
+def is_steady(samples: NDArray[np.float32]) -> bool:
+    """Tell whether 16 kHz samples (n,), 1 s or more, are as loud throughout as no speech is, even in noise.
 
     A recognizer may take letters out of hiss when nothing was said. Shorter sounds say too little to tell.
     """
-    levels = frame_levels_db(samples, (options or SegmenterOptions()).frame)
+    levels = frame_levels_db(samples, SegmenterOptions().frame)
     if len(levels) < STEADY_FRAMES:
         return False
     smooth = _smooth(levels)

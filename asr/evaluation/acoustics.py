@@ -17,7 +17,7 @@ from asr.features import SAMPLE_RATE
 from asr.files import OutputError
 from asr.model import CONFIG_FILE, DELTAS_FILE, WEIGHTS_FILE
 from asr.recognizer import Acoustics, Recognizer
-from asr.segmenter import segments
+from asr.segmenter import is_steady, segments
 from asr.tokenizer import TOKENIZER_FILE
 
 ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, DELTAS_FILE)
@@ -63,6 +63,8 @@ class AcousticStore:
     def hear(self, audio: Path) -> Heard:
         """Return the log-probs of a recording, cut as `transcribe` cuts it; computed unless they are kept.
 
+        As there, nothing is said in a steady sound.
+
         Raises:
             AudioError: the recording cannot be read.
             OutputError: the log-probs cannot be kept.
@@ -74,6 +76,7 @@ class AcousticStore:
             kept = tuple(
                 self._recognizer.acoustics([part.samples])[0]
                 for part in segments(stream_audio(audio, SAMPLE_RATE))
+                if not is_steady(part.samples)
             )
             _save(file, kept)
         return Heard(key, kept)
