@@ -17,6 +17,7 @@ from asr.encoder_files import WEIGHTS, find_encoder, find_folder, known, sha256_
 from asr.features import SAMPLE_RATE, FeatureError, Frontend, LogMel, LogMelConfig
 from asr.huggingface import HuggingFaceEncoder, HuggingFaceWhisper
 from asr.lora import LoraConfig
+from asr.moonshine import SHORTEST, MoonshineTorch
 from asr.pretrained_encoder import (
     WHISPER_FRAME,
     FrontendError,
@@ -49,8 +50,10 @@ class PretrainedConfig:
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise FeatureError(f"encoder is {self.encoder!r}; accepted are {', '.join(ENCODERS)}")
-        if self.lora is not None and self.encoder != ADAPTABLE:
-            raise FeatureError(f"lora: the encoder is {self.encoder}; deltas stand on {ADAPTABLE} alone")
+        if self.lora is not None and self.encoder not in ADAPTABLE:
+            raise FeatureError(
+                f"lora: the encoder is {self.encoder}; deltas stand on {' or '.join(ADAPTABLE)} alone"
+            )
         if self.dim < 1 or self.frame_rate <= 0:
             raise FeatureError(f"dim {self.dim}, frame_rate {self.frame_rate}: both must be above 0")
 
@@ -84,7 +87,8 @@ def make_frontend(config: FrontendConfig, path: Path | None = None) -> Frontend:
     """
     if isinstance(config, LogMelConfig):
         return LogMel(config)
-    frontend: Frontend = ENCODERS[config.encoder](config, path)
+    runners = ENCODERS if config.lora is None else ADAPTABLE
+    frontend: Frontend = runners[config.encoder](config, path)
     if (frontend.dim, frontend.frame_rate) != (config.dim, config.frame_rate):
         raise FrontendError(
             f"{config.encoder} gives {frontend.dim} features at {frontend.frame_rate:g} frames a second and "
@@ -102,8 +106,6 @@ class MoonshineEncoder(PretrainedEncoder):
 
     dim = 288
     frame_rate = SAMPLE_RATE / 384
-    shortest = 1024
-    """Samples that the convolutions need for a frame; shorter utterances are continued with silence."""
 
     def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
         file = find_encoder(known(config.encoder), config.sha256, path)
@@ -111,7 +113,7 @@ class MoonshineEncoder(PretrainedEncoder):
 
     def states(self, samples: Samples) -> States:
         """`(N,)` samples to `(T, 288)`, T = N / 384 less one or two."""
-        padded = np.pad(samples, (0, max(0, self.shortest - len(samples))))
+        padded = np.pad(samples, (0, max(0, SHORTEST - len(samples))))
         found: States = self._session.run(["last_hidden_state"], {"input_values": padded[None]})[0][0]
         return found
 
@@ -213,12 +215,17 @@ def onnx_session(model: bytes, name: str) -> Any:
         raise FrontendError(f"{name}: not an encoder ({first_line(error)})") from error
 
 
-ADAPTABLE = "huggingface-whisper"
-"""The encoder that gradients go through."""
+WHISPER_FOLDER = "huggingface-whisper"
+"""A Whisper in the folder of `transformers`, which may be any of its sizes."""
 ENCODERS: dict[str, type[Any]] = {
     "moonshine-tiny": MoonshineEncoder,
     "whisper-base": WhisperEncoder,
     "huggingface": HuggingFaceEncoder,
-    ADAPTABLE: HuggingFaceWhisper,
+    WHISPER_FOLDER: HuggingFaceWhisper,
 }
-"""What runs each encoder."""
+"""What runs each encoder as it is."""
+ADAPTABLE: dict[str, type[Any]] = {
+    "moonshine-tiny": MoonshineTorch,
+    WHISPER_FOLDER: HuggingFaceWhisper,
+}
+"""What runs those that gradients go through, with deltas on them."""

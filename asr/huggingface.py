@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from asr.adaptable import AdaptableEncoder
 from asr.conformer import length_mask
 from asr.encoder_files import WEIGHTS, find_folder, prove
 from asr.features import SAMPLE_RATE
-from asr.lora import add_deltas, freeze
 from asr.pretrained_encoder import (
     WHISPER_FRAME,
     FrontendError,
@@ -75,41 +75,19 @@ class HuggingFaceEncoder(PretrainedEncoder):
         return found
 
 
-class HuggingFaceWhisper(nn.Module, PretrainedEncoder):
-    """Whisper's encoder (Radford et al. 2022) in torch, on the real length, for many utterances at once.
-
-    Its weights are constants. With `lora` in the configuration low-rank deltas stand on its projections;
-    gradients go through it to them, and they alone are in its state dict.
-    """
+class HuggingFaceWhisper(AdaptableEncoder):
+    """Whisper's encoder (Radford et al. 2022) in torch, on the real length: T = ceil(N / 320)."""
 
     def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
         super().__init__()
         folder = find_folder(path)
         prove(folder / WEIGHTS, config.sha256, "give the folder that the model was trained on")
-        self.encoder: Any = _whisper_encoder(folder).eval()
+        self.encoder: Any = _whisper_encoder(folder)
         shape = self.encoder.config
         self.mel = WhisperMel(shape.num_mel_bins)
-        freeze(self)
         self.dim, self.frame_rate = shape.d_model, SAMPLE_RATE / WHISPER_FRAME
         self.longest = shape.max_source_positions * WHISPER_FRAME
-        if config.lora is not None:
-            add_deltas(self.encoder, config.lora)
-
-    def train(self, mode: bool = True) -> HuggingFaceWhisper:
-        """The encoder drops nothing out in training either: what is frozen stays the same."""
-        super().train(mode)
-        self.encoder.eval()
-        return self
-
-    def states(self, samples: Samples) -> States:
-        """`(N,)` samples to `(T, D)`, T = ceil(N / 320)."""
-        with torch.no_grad():
-            place = self.encoder.conv1.weight.device
-            states, _ = self(
-                torch.from_numpy(samples)[None].to(place), torch.tensor([len(samples)]).to(place)
-            )
-        found: States = states[0].cpu().numpy()
-        return found
+        self.settle(config.lora)
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """See `Frontend`; what is longer than the trained positions reach goes through in pieces."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from asr.frontends import ADAPTABLE, PretrainedConfig, huggingface_config
+from asr.frontends import WHISPER_FOLDER, PretrainedConfig, huggingface_config
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
     SIZES,
@@ -134,7 +134,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
     values = dataclasses.asdict(SIZES[config.size])
     for name, change in config.model.items():
         merged = isinstance(change, dict) and isinstance(values.get(name), dict)
-        if merged and change.get("encoder") == ADAPTABLE:
+        if merged and change.get("encoder") == WHISPER_FOLDER:
             values[name] = _adaptable(change)
         else:
             values[name] = {**values[name], **change} if merged else change
@@ -150,7 +150,7 @@ def _adaptable(frontend: dict[str, object]) -> dict[str, object]:
     """The settings of a Whisper encoder; where they name no hash, what the given folder holds is meant."""
     if set(frontend) > {"encoder"}:
         return frontend
-    return dataclasses.asdict(huggingface_config(name=ADAPTABLE))
+    return dataclasses.asdict(huggingface_config(name=WHISPER_FOLDER))
 
 
 def export(trainer: Trainer, dev: DevSet) -> None:

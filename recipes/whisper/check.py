@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from asr.audio import read_audio
 from asr.features import SAMPLE_RATE
-from asr.frontends import ADAPTABLE, PretrainedConfig, huggingface_config, make_frontend
+from asr.frontends import WHISPER_FOLDER, PretrainedConfig, huggingface_config, make_frontend
 from asr.huggingface import HuggingFaceEncoder, HuggingFaceWhisper
 from asr.lora import LoraConfig
 from asr.pretrained_encoder import WhisperMel, whisper_positions
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path, help="recording of less than 30 s")
     given = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)  # it would tell of the decoder left out
-    sound, config = read_audio(given.clip), huggingface_config(given.folder, ADAPTABLE)
+    sound, config = read_audio(given.clip), huggingface_config(given.folder, WHISPER_FOLDER)
     filters_and_positions(given.file)
     states_of(config, given.folder, sound)
     speed(config, given.folder, sound)

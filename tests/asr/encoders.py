@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr import moonshine
 from asr.encoder_files import sha256_of
 from asr.frontends import ENCODERS, PretrainedConfig
 
@@ -56,6 +57,55 @@ def write_whisper(file: Path) -> PretrainedConfig:
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return _written(helper, graph, file, "whisper-base")
+
+
+def write_moonshine_graph(file: Path, seed: int = 0) -> PretrainedConfig:
+    """What `asr.moonshine` reads out of the real file: its constants, and the nodes that name them."""
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    generator = np.random.default_rng(seed)
+    constants: dict[str, np.ndarray] = {}
+    nodes = []
+
+    def quantized(name, kind, *shape):
+        constants[f"{name}_quantized"] = generator.integers(0, 256, shape).astype(np.uint8).view(kind)
+        constants[f"{name}_scale"] = np.full(1, 0.4 / 128 / np.sqrt(np.prod(shape[1:])), np.float32)
+
+    def drawn(name, mean, *shape):
+        constants[name] = generator.normal(mean, 0.1, shape).astype(np.float32)
+
+    for place, node in enumerate(("Mul", "Add")):
+        drawn(f"onnx::{node}_{place}", 1 - place, moonshine.DIM, 1)
+        nodes.append(helper.make_node(node, ["x", f"onnx::{node}_{place}"], ["y"], name=f"/groupnorm/{node}"))
+    for number, shape in enumerate(((1, 288, 127), (288, 576, 7), (576, 288, 3)), 1):
+        quantized(f"conv{number}.weight", np.int8, shape[1], shape[0], shape[2])
+        constants[f"conv{number}.weight_zero_point"] = np.full(1, 1e-3, np.float32)
+        drawn(f"conv{number}.bias", 0, shape[1])
+    drawn("layer_norm.weight", 1, 288)
+    for layer in range(moonshine.LAYERS):
+        at = f"layers.{layer}"
+        drawn(f"{at}.input_layernorm.weight", 1, 288)
+        drawn(f"{at}.post_attention_layernorm.weight", 1, 288)
+        drawn(f"{at}.mlp.fc1.bias", 0, 1152)
+        drawn(f"{at}.mlp.fc2.bias", 0, 288)
+        for part, inputs, outputs in (
+            *((f"self_attn/{name}", 288, 288) for name in ("q_proj", "k_proj", "v_proj", "dense")),
+            ("mlp/fc1", 288, 1152),
+            ("mlp/fc2", 1152, 288),
+        ):
+            name = f"onnx::MatMul_{len(constants)}"
+            quantized(name, np.uint8, inputs, outputs)
+            constants[f"{name}_zero_point"] = np.array(127, np.uint8)
+            nodes.append(
+                helper.make_node(
+                    "MatMulInteger",
+                    ["x", f"{name}_quantized", "zero", f"{name}_zero_point"],
+                    ["y"],
+                    name=f"/{at}/{part}/MatMul_quant",
+                )
+            )
+    held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    return _written(helper, helper.make_graph(nodes, "moonshine", [], [], held), file, "moonshine-tiny")
 
 
 def _written(helper, graph, file: Path, name: str) -> PretrainedConfig:

@@ -140,8 +140,8 @@ def test_a_folder_that_holds_no_whisper_is_refused_in_one_line(whisper_folder, t
 
 
 def test_deltas_stand_on_no_other_encoder():
-    with pytest.raises(FeatureError, match="deltas stand on huggingface-whisper alone"):
-        PretrainedConfig("moonshine-tiny", "0" * 64, 288, 41.0, LoraConfig())
+    with pytest.raises(FeatureError, match="deltas stand on moonshine-tiny or huggingface-whisper alone"):
+        PretrainedConfig("whisper-base", "0" * 64, 512, 50.0, LoraConfig())
 
 
 def test_a_target_that_the_encoder_lacks_is_named(config, whisper_folder):

@@ -1,0 +1,45 @@
+"""Pretrained encoders held in torch, so that gradients reach low-rank deltas on them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from asr.lora import LoraConfig, add_deltas, freeze
+from asr.pretrained_encoder import PretrainedEncoder, Samples, States
+
+
+class AdaptableEncoder(nn.Module, PretrainedEncoder):
+    """An encoder whose weights are constants, for many utterances at once.
+
+    With deltas on its projections gradients go through it to them, and they alone are in its state dict.
+    An utterance's states are those that it has alone, whatever stands beside it in a batch.
+    """
+
+    @abstractmethod
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Frontend`."""
+
+    def settle(self, lora: LoraConfig | None) -> None:
+        """Make all weights constants, and put the deltas on where there are any."""
+        freeze(self)
+        if lora is not None:
+            add_deltas(self, lora)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 (the encoder is in one mode alone)
+        """The encoder drops nothing out in training either: what is frozen stays the same."""
+        return super().train(False)
+
+    def states(self, samples: Samples) -> States:
+        """`(N,)` samples to their `(T, D)` states."""
+        place = next(self.buffers()).device
+        with torch.no_grad():
+            states, _ = self(
+                torch.from_numpy(samples)[None].to(place), torch.tensor([len(samples)]).to(place)
+            )
+        found: States = states[0].cpu().numpy()
+        return found
