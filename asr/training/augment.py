@@ -1,4 +1,4 @@
-"""What training audio goes through before features: speed, rooms, noise, channels, level."""
+"""What training audio goes through before features: speed, rooms, noise, channels, level, denoiser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import soxr
 from scipy.signal import fftconvolve
 
 from asr.features import SAMPLE_RATE
+from asr.percepnet.denoiser import DenoiseOptions, Denoiser
+from asr.percepnet.model import load_model
+from asr.percepnet.shipped import shipped_folder
 from asr.training.cache import AudioCache
 from asr.training.channels import BENDS_HZ, CODECS, Samples, equalize, recode, telephone
 from asr.training.config import AugmentConfig
@@ -75,9 +78,10 @@ class Augmenter:
         self.config = config
         self._noise = noise
         self._noise_files = noise_files
+        self._denoiser = load_model(shipped_folder(SAMPLE_RATE)) if config.denoise_probability else None
 
     def __call__(self, samples: Samples, generator: np.random.Generator) -> Samples:
-        """`(N,)` samples to `(N',)`: speed, room, noise, equalizer, telephone, codec, level."""
+        """`(N,)` samples to `(N',)`: speed, room, noise, equalizer, telephone, codec, level, denoiser."""
         config = self.config
         samples = change_speed(samples, generator.uniform(*config.speed))
         if generator.random() < config.room_probability:
@@ -86,7 +90,7 @@ class Augmenter:
             samples = mix_at_snr(
                 samples, self._noise_cut(len(samples), generator), generator.uniform(*config.snr_db)
             )
-        return self._level(self._channel(samples, generator), generator)
+        return self._denoised(self._level(self._channel(samples, generator), generator), generator)
 
     def nothing_said(self, length: int, generator: np.random.Generator) -> Samples:
         """`length` samples in which nobody speaks: a noise recording, or the hiss of a quiet one."""
@@ -113,6 +117,13 @@ class Augmenter:
         peak = max(float(np.abs(samples).max(initial=0.0)), 1e-9)
         gain = min(10 ** (generator.uniform(*config.gain_db) / 20), 1.0 / peak)
         return np.asarray(samples * gain, np.float32)
+
+    def _denoised(self, samples: Samples, generator: np.random.Generator) -> Samples:
+        """What a recognizer is given that denoises: the denoised signal, and some of it as it was."""
+        if self._denoiser is None or generator.random() >= self.config.denoise_probability:
+            return samples
+        options = DenoiseOptions(mix=generator.uniform())
+        return Denoiser(SAMPLE_RATE, self._denoiser, options).denoise(samples)
 
     def _noise_cut(self, length: int, generator: np.random.Generator) -> Samples:
         assert self._noise is not None

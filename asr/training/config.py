@@ -126,6 +126,8 @@ class AugmentConfig:
     """Share of utterances replaced by noise or near silence, with nothing to be heard in them."""
     gain_db: tuple[float, float] = (-10.0, 6.0)
     """Range of levels."""
+    denoise_probability: float = 0.0
+    """Share of utterances that the shipped denoiser hears last of all, a random share of them mixed back."""
     band_masks: int = 2
     """SpecAugment masks over mel bands."""
     band_width: int = 20

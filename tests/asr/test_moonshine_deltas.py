@@ -1,4 +1,4 @@
-"""Moonshine's encoder in torch gives what transformers does on the file's weights; padding stays out; deltas."""
+"""Moonshine in torch gives what transformers does on the weights of the file; padding stays out; deltas."""
 
 import dataclasses
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from samples import bursts, tones, write_wav
 
+from asr.percepnet import Denoiser
 from asr.training.augment import Augmenter, change_speed, mix_at_snr, room_response
 from asr.training.cache import AudioCache
 from asr.training.channels import BENDS_HZ, CODECS, equalize, recode, telephone
@@ -147,3 +148,25 @@ def test_every_channel_may_be_drawn():
         changed = augmenter(sound, np.random.default_rng(5))
         assert len(changed) == len(sound)
         assert np.abs(changed - sound).max() > 1e-3
+
+
+def test_the_denoiser_hears_last_and_some_of_the_recording_is_mixed_back():
+    sound = 0.2 * tones(1.0, 4) + 0.02 * np.random.default_rng(3).normal(size=16_000).astype(np.float32)
+    augmenter = Augmenter(replace(OFF, denoise_probability=1.0), None, ())
+    whole = Denoiser().denoise(sound) - sound
+    shares = []
+    for seed in range(6):
+        changed = augmenter(sound, np.random.default_rng(seed)) - sound
+        shares.append(float(changed @ whole / (whole @ whole)))
+        np.testing.assert_allclose(changed, shares[-1] * whole, atol=1e-5)
+    assert 0 <= min(shares) < 0.4
+    assert 0.6 < max(shares) <= 1
+
+
+def test_as_many_are_denoised_as_asked_for():
+    sound = 0.2 * tones(0.3, 4)
+    augmenter = Augmenter(replace(OFF, denoise_probability=0.3), None, ())
+    same = [
+        np.allclose(augmenter(sound, np.random.default_rng(seed)), sound, rtol=1e-6) for seed in range(60)
+    ]
+    assert 0.5 < np.mean(same) < 0.9
