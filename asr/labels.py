@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asr.align import WORD_START, check_log_probs
-from asr.tokenizer import ALPHABET
+from asr.tokenizer import ALPHABET, REMEMBERED_TEXTS
 
 BLANKS = ("<pad>", "[PAD]", "<blank>", "<blk>", "<b>", "<eps>", "")
 """What blanks are called where none is named."""
@@ -62,7 +62,7 @@ class Labels:
         self._longest = max(map(len, self._number), default=0)
         self.delimited = not marked and not goes_on and WORD_START in self._number
         self._refuse_poor(named)
-        self.segmentations = lru_cache(1 << 16)(self._segmentations)
+        self.segmentations = lru_cache(REMEMBERED_TEXTS)(self._segmentations)
 
     def __len__(self) -> int:
         return len(self.pieces)

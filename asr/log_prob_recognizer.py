@@ -73,6 +73,7 @@ class LogProbRecognizer:
         self.options = options or DecodingOptions()
         self.own = model or OwnModel()
         self.ngram = NGram(self.own.lm) if self.own.lm is not None else None
+        self._tools = lru_cache(REMEMBERED)(self._make_tools)
         self._decoders = _Decoders(self)
 
     def transcribe(
@@ -149,14 +150,16 @@ class LogProbRecognizer:
     def _phrase_decoder(
         self, phrases: PhraseList, options: DecodingOptions, bias: BiasOptions
     ) -> PhraseDecoder:
-        tools = Tools(self.labels, options, bias, self.ngram, Pronouncer.load())
-        prepared = PreparedPhrases(phrases, tools)
+        prepared = PreparedPhrases(phrases, self._tools(options, bias))
         plain = self._decoders.plain(options, bias)
         if prepared.words is None:
             return PhraseDecoder(plain, plain, prepared)
         settings = SearchOptions(n_best=bias.n_best)
         biased = Decoder(self.labels, self.own.frame_seconds, options, prepared.words, settings)
         return PhraseDecoder(plain, biased, prepared)
+
+    def _make_tools(self, options: DecodingOptions, bias: BiasOptions) -> Tools:
+        return Tools(self.labels, options, bias, self.ngram, Pronouncer.load())
 
 
 class _Decoders(threading.local):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from asr.decoding import DecodingOptions
 from asr.encoder_bias import EncoderBias
@@ -25,8 +25,6 @@ from lm.ngram import NGram, WordModel
 
 RESPELLINGS = 3
 """Spellings of each pronunciation that a user gives which are listened for."""
-REMEMBERED_TEXTS = 1 << 16
-"""Spellings of phrases whose sub-words are kept for later lists."""
 COMMON_WORDS = 5000
 """The language model's most probable words, which the pronunciation lookup hesitates to replace."""
 
@@ -57,17 +55,9 @@ class Tools:
         lookahead = self.ngram.lookahead if self.ngram is not None else None
         return frozenset(lookahead.ranked[:COMMON_WORDS]) if lookahead is not None else frozenset()
 
-    @cached_property
-    def cut(self) -> Callable[[str, int], list[list[int]]]:
-        """The ways to cut a text into sub-words, as those of the tokenizer; each is asked for once.
-
-        Most phrases of a list were in the one before. What comes is not to be written to.
-        """
-        return lru_cache(REMEMBERED_TEXTS)(self.tokenizer.segmentations)
-
     def encode(self, text: str) -> list[int]:
-        """The best of these ways."""
-        return self.cut(text, 1)[0]
+        """The best way to cut a text into sub-words; most phrases of a list were in the one before."""
+        return self.tokenizer.segmentations(text, 1)[0]
 
     @cached_property
     def ways(self) -> WordWays:
@@ -121,7 +111,7 @@ class PreparedPhrases:
         spelled = [_boosted(entry, share) for entry in self.spelled]
 
         def segment(text: str) -> list[list[int]]:
-            return self.tools.cut(text, bias.segmentations)
+            return tokenizer.segmentations(text, bias.segmentations)
 
         return graph_of(spelled, segment, tokenizer.pieces, boost)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 TOKENIZER_FILE = "tokenizer.model"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz'"
 """Characters of transcripts and normalised phrases, besides the space."""
-
+REMEMBERED_TEXTS = 1 << 16
+"""Spellings of phrases whose sub-words are kept for later lists."""
 
 TOKENS_FILE = "tokens.txt"
 """In a model folder: the tokens that its weights were trained with, one a line."""
@@ -39,7 +41,7 @@ class SubWords(Protocol):
         """Token ids of a text in a-z, apostrophe and space."""
 
     def segmentations(self, text: str, count: int) -> list[list[int]]:
-        """The `count` best ways to cut a text into tokens, or fewer, best first."""
+        """The `count` best ways to cut a text into tokens, or fewer, best first; not to be written to."""
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids."""
@@ -65,6 +67,7 @@ class Tokenizer:
             raise TokenizerError(
                 f"{model}: token 0 is taken, or a letter of a-z is missing; train one with `onoma train`"
             )
+        self.segmentations = lru_cache(REMEMBERED_TEXTS)(self._segmentations)
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -78,7 +81,7 @@ class Tokenizer:
             )
         return list(self._processor.EncodeAsIds(text))
 
-    def segmentations(self, text: str, count: int) -> list[list[int]]:
+    def _segmentations(self, text: str, count: int) -> list[list[int]]:
         """The `count` most probable ways to cut a text into tokens, or fewer, best first.
 
         Raises:

@@ -85,3 +85,13 @@ def test_phones_are_numbered_from_one():
     assert sorted(PHONE_IDS.values()) == list(range(1, 40))
     assert {strip_stress(phone) for phone in ("AH0", "AH1", "AH2", "AH")} == {"AH"}
     assert all(PHONES[number - 1] == phone for phone, number in PHONE_IDS.items())
+
+
+def test_a_text_is_cut_once_however_many_lists_have_it(tokenizer):
+    for text in phrases(5):
+        once, ways = tokenizer.segmentations(text, 1), tokenizer.segmentations(text, 4)
+        assert once == [tokenizer.encode(text)] == ways[:1]
+        assert all(tokenizer.decode(way) == text for way in ways)
+        assert len(set(map(tuple, ways))) == len(ways) <= 4
+        assert tokenizer.segmentations(text, 1) is once
+        assert tokenizer.segmentations(text, 4) is ways
