@@ -1,6 +1,7 @@
 """Moonshine in torch gives what transformers does on the weights of the file; padding stays out; deltas."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import onnx
@@ -123,4 +124,11 @@ def test_another_graph_is_refused_in_one_line(tmp_path):
     other = write_moonshine(tmp_path / "other.onnx")
     with pytest.raises(FrontendError, match="not Moonshine-tiny's encoder") as error:
         MoonshineTorch(dataclasses.replace(other, lora=DELTAS), tmp_path / "other.onnx")
+    assert "\n" not in str(error.value)
+
+
+def test_without_onnx_one_line_says_what_to_install(config, file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(FrontendError, match=r"pip install 'onoma\[frontends\]'") as error:
+        MoonshineTorch(config, file)
     assert "\n" not in str(error.value)
