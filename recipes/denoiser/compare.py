@@ -29,7 +29,7 @@ from asr.percepnet.model import CONFIG_FILE, WEIGHTS_FILE, load_model
 from asr.percepnet.network import NetworkConfig, PercepNet
 from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
-from asr.percepnet.training.trainer import FLOAT_FILE
+from asr.percepnet.training.warm import FLOAT_FILE
 from recipes.denoiser.peers import Denoise, in_time, installed_peers
 from recipes.denoiser.sounds import Dnsmos, Pair, Samples, mixed_pairs, nearness, recorded_pairs
 from recipes.denoiser.tables import format_table, keep, means

@@ -20,6 +20,8 @@ class SpeechConfig:
     """Training manifests; an utterance is drawn as often as its weight says, relative to the others."""
     dev: str = "speech/dev.jsonl"
     """Manifest of the speech that checkpoints are chosen on, relative to `root`."""
+    dev_every: int = 1
+    """Every so many utterances of `dev` are taken; those are never trained on."""
     noise: str = "noise/train"
     """Folder of noise recordings, relative to `root`."""
     dev_noise_every: int = 8
@@ -40,18 +42,26 @@ class MixConfig:
     """Examples; they are made once, and each epoch goes through all of them in another order."""
     seconds: float = 4.0
     """Length of an example."""
-    snr_db: tuple[float, float] = (-5.0, 45.0)
+    snr_db: tuple[float, float] = (-5.0, 35.0)
     """Range of speech-to-noise ratios."""
-    snr_skew: float = 1.7
+    snr_skew: float = 1.5
     """Ratios are drawn as a power of a uniform number: above 1 prefers low ratios."""
     noise_free_probability: float = 0.05
     """Share of examples without noise."""
-    second_noise_probability: float = 0.25
-    """Share of noises made of two recordings."""
-    babble_probability: float = 0.1
+    second_noise_probability: float = 0.4
+    """Share of noises made of two."""
+    babble_probability: float = 0.12
     """Share of noises made of several talkers."""
-    synthetic_probability: float = 0.1
-    """Share of noises made of filtered random numbers."""
+    synthetic_probability: float = 0.15
+    """Share of noises made of random numbers: hiss, hum, clatter."""
+    noise_speed: tuple[float, float] = (0.6, 1.6)
+    """Range of speeds that recordings of noise are played at."""
+    speech_speed: tuple[float, float] = (0.85, 1.18)
+    """Range of speeds that speech is played at; pitch and formants move along."""
+    swell_probability: float = 0.3
+    """Share of noises that become louder and quieter."""
+    bend_db: float = 5.0
+    """Standard deviation of the smooth equalizer that each noise goes through."""
     room_probability: float = 0.2
     """Share of examples spoken in a simulated room; early reflections stay in the target. 16 kHz only."""
     early_ms: float = 20.0
@@ -72,6 +82,28 @@ class MixConfig:
             raise ConfigError(f"mix.count is {self.count}; it must be 1 or more")
         if self.seconds < 0.5 or self.snr_db[0] > self.snr_db[1] or self.level_db[0] > self.level_db[1]:
             raise ConfigError("mix: seconds must be 0.5 or more, and ranges go from low to high")
+        for name in ("noise_speed", "speech_speed"):
+            slowest, fastest = getattr(self, name)
+            if not 0 < slowest <= fastest:
+                raise ConfigError(f"mix.{name}: {slowest} to {fastest} is no range of speeds")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the network is held to; see `asr.percepnet.training.loss`."""
+
+    gain_exponent: float = 0.3
+    """Gains are compared by this power: the lower, the more what is left of loud noise counts."""
+    excess_weight: float = 1.5
+    """Of squared differences of gains that are too high, which leave noise, beside those that are too low."""
+    strength_weight: float = 0.25
+    """Of the strengths' part."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gain_exponent <= 1:
+            raise ConfigError(f"loss.gain_exponent is {self.gain_exponent}; it must be above 0 and at most 1")
+        if self.excess_weight <= 0 or self.strength_weight < 0:
+            raise ConfigError("loss.excess_weight must be above 0, loss.strength_weight 0 or more")
 
 
 @dataclass(frozen=True)
@@ -80,6 +112,8 @@ class DenoiserRunConfig:
 
     out: str = "runs/denoiser"
     """Folder for checkpoints, logs and curves."""
+    start: tuple[str, ...] = ()
+    """Folders of finished runs that a new one begins with: one, also of another rate, or two side by side."""
     seed: int = 1
     """Fixes weights and mixtures."""
     device: str = "cpu"
@@ -127,6 +161,7 @@ class DenoiserConfig:
     """Widths that differ from the named shape."""
     data: SpeechConfig = field(default_factory=SpeechConfig)
     mix: MixConfig = field(default_factory=MixConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: DenoiserRunConfig = field(default_factory=DenoiserRunConfig)
 

@@ -13,12 +13,15 @@ from scipy.signal import fftconvolve, lfilter
 from torch import Tensor
 
 from asr.percepnet.bands import Format, audio_format
-from asr.percepnet.targets import analyse_signal, make_targets
+from asr.percepnet.targets import analyse_signal, band_products, make_targets
 from asr.percepnet.training.config import MixConfig
-from asr.training.augment import mix_at_snr, room_response
+from asr.percepnet.training.noises import bent, clatter, coloured_noise, hum, swollen
+from asr.training.augment import change_speed, mix_at_snr, room_response
 from asr.training.cache import AudioCache
 
 Samples = NDArray[np.float32]
+Speeds = tuple[float, float]
+"""Slowest and fastest, as factors."""
 
 TALKERS = (4, 8)
 """Fewest and most voices in a babble."""
@@ -27,8 +30,16 @@ LONGEST_PAUSE_S = 0.4
 LOWEST_CUT_HZ = 3000.0
 CLIP_DB = (1.0, 9.0)
 """How far clipped mixtures go beyond full scale."""
+SWELL_DB = (2.0, 12.0)
+"""How far noises that swell do so, either way."""
+HUM_SHARE, CLATTER_SHARE = 0.3, 0.3
+"""Of the noises that are made."""
 BENDS = 4
 """Of a random equalizer: cosines of half a period over all bands, of one period, and so on."""
+CUT_OFF = 1e-6
+"""Energy, relative to that of the loudest band, below which a band was cut off a recording of speech."""
+LOUD = 0.95
+"""Share of frames that are quieter than what counts as the energy of a band; clicks at cuts do not."""
 QUIETEST = 1e-5
 """Root mean square below which a cut of noise counts as silence."""
 
@@ -41,23 +52,38 @@ class Sounds:
     files: tuple[Path, ...]
     chances: NDArray[np.float64]
     """Share of draws of each file, of sum 1."""
+    kinds: NDArray[np.int64]
+    """Files of one kind are alike in what frequencies they hold; a number each."""
 
-    def cut(self, length: int, generator: np.random.Generator) -> Samples:
-        """A random stretch of a random recording, repeated where the recording is shorter."""
-        samples = self.audio[self.files[int(generator.choice(len(self.files), p=self.chances))]]
-        start = int(generator.integers(max(len(samples) - length, 0) + 1))
-        return np.resize(samples[start : start + length], length)
+    def cut(self, length: int, speeds: Speeds, generator: np.random.Generator) -> Samples:
+        """A random stretch of a random recording at a random speed, repeated where it is too short."""
+        samples = self.audio[self.files[self._choose(self.chances, generator)]]
+        factor = _speed(speeds, generator)
+        wanted = int(np.ceil(length * factor)) + 1
+        start = int(generator.integers(max(len(samples) - wanted, 0) + 1))
+        return np.resize(change_speed(samples[start : start + wanted], factor), length)
 
-    def string(self, length: int, pause: int, generator: np.random.Generator) -> Samples:
-        """Random recordings one after the other with pauses up to `pause` samples, begun anywhere."""
+    def string(self, length: int, pause: int, speeds: Speeds, generator: np.random.Generator) -> Samples:
+        """Random recordings one after the other with pauses up to `pause` samples, begun anywhere.
+
+        All of them are of one kind and played at one random speed.
+        """
+        factor = _speed(speeds, generator)
+        chances = self.chances * (self.kinds == self.kinds[self._choose(self.chances, generator)])
         parts: list[Samples] = []
         count = 0
         while count < 2 * length:
-            chosen = self.files[int(generator.choice(len(self.files), p=self.chances))]
-            parts += [self.audio[chosen], np.zeros(int(generator.integers(pause + 1)), np.float32)]
+            chosen = self.files[self._choose(chances / chances.sum(), generator)]
+            parts += [
+                change_speed(self.audio[chosen], factor),
+                np.zeros(int(generator.integers(pause + 1)), np.float32),
+            ]
             count += len(parts[-1]) + len(parts[-2])
         start = int(generator.integers(count - length + 1))
         return np.concatenate(parts)[start : start + length]
+
+    def _choose(self, chances: NDArray[np.float64], generator: np.random.Generator) -> int:
+        return int(generator.choice(len(self.files), p=chances))
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,8 @@ class Mixer:
     def draw(self, generator: np.random.Generator) -> tuple[Samples, Samples]:
         """Clean speech and the same in noise, `(N,)` each."""
         config, rate = self.config, self.form.sample_rate
-        speech = self.speech.string(self.length, round(LONGEST_PAUSE_S * rate), generator)
+        pause = round(LONGEST_PAUSE_S * rate)
+        speech = self.speech.string(self.length, pause, config.speech_speed, generator)
         clean = heard = _coloured(speech, config.tilt, generator)
         if generator.random() < config.room_probability:
             clean, heard = _in_room(clean, round(config.early_ms / 1000 * rate), generator)
@@ -119,23 +146,33 @@ class Mixer:
         return self._levelled(clean, noisy, generator)
 
     def _noise(self, generator: np.random.Generator) -> Samples:
-        config, kind = self.config, generator.random()
-        if kind < config.babble_probability:
-            talkers = int(generator.integers(TALKERS[0], TALKERS[1] + 1))
-            return np.asarray(
-                sum(self.speech.cut(self.length, generator) for _ in range(talkers)), np.float32
-            )
-        if kind < config.babble_probability + config.synthetic_probability:
-            return _random_noise(self.length, generator)
-        noise = self._recorded(generator)
-        if generator.random() < config.second_noise_probability:
-            noise = mix_at_snr(noise, self._recorded(generator), generator.uniform(-10, 10))
+        noise = self._source(generator)
+        if generator.random() < self.config.second_noise_probability:
+            noise = mix_at_snr(noise, self._source(generator), generator.uniform(-10, 10))
         return noise
+
+    def _source(self, generator: np.random.Generator) -> Samples:
+        """One noise: a babble, a made one or a recording, made louder and quieter and bent at random."""
+        config, kind, rate = self.config, generator.random(), self.form.sample_rate
+        if kind < config.babble_probability:
+            noise = self._babble(generator)
+        elif kind < config.babble_probability + config.synthetic_probability:
+            noise = _made(self.length, rate, generator)
+        else:
+            noise = self._recorded(generator)
+        if generator.random() < config.swell_probability:
+            noise = swollen(noise, generator.uniform(*SWELL_DB), rate, generator)
+        return bent(noise, config.bend_db, generator)
+
+    def _babble(self, generator: np.random.Generator) -> Samples:
+        voices = int(generator.integers(TALKERS[0], TALKERS[1] + 1))
+        speeds = self.config.speech_speed
+        return np.sum([self.speech.cut(self.length, speeds, generator) for _ in range(voices)], 0)
 
     def _recorded(self, generator: np.random.Generator) -> Samples:
         """A stretch of a recording that is not silent, if three tries find one."""
         for _ in range(3):
-            noise = self.noise.cut(self.length, generator)
+            noise = self.noise.cut(self.length, self.config.noise_speed, generator)
             if _root_mean_square(noise) > QUIETEST:
                 break
         return noise
@@ -163,10 +200,15 @@ class Mixer:
 def learnable(
     form: Format, clean: Samples, noisy: Samples, attenuate: bool
 ) -> tuple[Samples, Samples, Samples, Samples]:
-    """Features, gains, strengths and weights of one mixture, float32 `(T, ...)`."""
+    """Features, gains, strengths and weights of one mixture, float32 `(T, ...)`.
+
+    Bands that the clean recording has nothing in are given no weight: it was cut off there, by a low rate or
+    a codec, and what the speaker's voice has in them is not known.
+    """
     found, reference = analyse_signal(form, noisy), analyse_signal(form, clean)
     targets = make_targets(form, reference, found, attenuate)
-    parts = (targets.gains, targets.strengths, targets.weights)
+    loudest = np.quantile(band_products(form, reference.spectra, reference.spectra), LOUD, axis=0)
+    parts = (targets.gains, targets.strengths, targets.weights * (loudest > CUT_OFF * loudest.max()))
     return (found.features, *(part.astype(np.float32) for part in parts))  # type: ignore[return-value]
 
 
@@ -188,12 +230,18 @@ def _in_room(samples: Samples, early: int, generator: np.random.Generator) -> tu
     )
 
 
-def _random_noise(length: int, generator: np.random.Generator) -> Samples:
-    """Random numbers with a spectrum that falls or rises by up to 2 powers of the frequency, in power."""
-    spectrum = np.fft.rfft(generator.normal(size=length))
-    slope = generator.uniform(-1.0, 0.25)
-    shape = np.maximum(np.arange(len(spectrum)), length // 400) / len(spectrum)
-    return np.fft.irfft(spectrum * shape**slope, length).astype(np.float32)
+def _made(length: int, rate: int, generator: np.random.Generator) -> Samples:
+    """Hiss, or hiss with a hum or with clatter in it."""
+    noise, kind = coloured_noise(length, generator), generator.random()
+    if kind < HUM_SHARE:
+        return mix_at_snr(hum(length, rate, generator), noise, generator.uniform(-5, 20))
+    if kind < HUM_SHARE + CLATTER_SHARE:
+        return mix_at_snr(clatter(length, rate, generator), noise, generator.uniform(-5, 20))
+    return noise
+
+
+def _speed(speeds: Speeds, generator: np.random.Generator) -> float:
+    return float(speeds[0] * (speeds[1] / speeds[0]) ** generator.random())
 
 
 def _low_passed(samples: Samples, cut: float) -> Samples:

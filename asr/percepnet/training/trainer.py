@@ -18,6 +18,7 @@ from asr.percepnet.training.config import DenoiserConfig, SpeechConfig
 from asr.percepnet.training.loss import DenoiserLosses, denoiser_loss
 from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds, equalized
 from asr.percepnet.training.mixtures import MixtureCache
+from asr.percepnet.training.warm import FLOAT_FILE, begin_with
 from asr.training.bookkeeping import Run, claim
 from asr.training.cache import AudioCache
 from asr.training.checkpoint import Progress
@@ -34,8 +35,6 @@ PANELS = (
     Panel(("gain", "strength"), "loss of mixtures", logarithmic=True),
     Panel(("dev_loss",), "loss on dev", logarithmic=False),
 )
-FLOAT_FILE = "weights.safetensors"
-"""The averaged weights before they are rounded to 8 bits, in the run's folder."""
 FRAMES_AN_HOUR = 360_000
 DEV_SEED, TRAIN_SEED = 0, 1
 """First part of the seeds of mixtures, so that dev's are never trained on."""
@@ -50,6 +49,8 @@ def train(config: DenoiserConfig, resume: bool = False) -> Path:
     torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
     network = PercepNet(config.shape)
+    if config.run.start:
+        begin_with(network, config.sample_rate, [Path(run) for run in config.run.start])
     trainer = DenoiserTrainer(config, network, *load_mixers(config))
     if not (resume and trainer.resume()):
         trainer.start_clean()
@@ -63,31 +64,40 @@ def train(config: DenoiserConfig, resume: bool = False) -> Path:
 
 def load_mixers(config: DenoiserConfig) -> tuple[Mixer, Mixer]:
     """Mixers of training and dev sounds; every so many noise recordings go to dev."""
-    data = config.data
+    data, rate = config.data, config.sample_rate
     root, cache = Path(data.root), Path(data.cache)
     if not root.is_dir():
         raise ConfigError(f"{root}: no such data folder; set data.root (--set data.root=FOLDER)")
-    chosen = select_utterances(_selection(data))
-    weights = {utterance.audio: source.weight for utterance, source in chosen}
+    dev_files = sorted(utterance.audio for utterance in read_manifest(root / data.dev)[:: data.dev_every])
+    held, kinds = set(dev_files), {entry: kind for kind, entry in enumerate(data.sources)}
+    drawn = {
+        utterance.audio: (entry.weight, kinds[entry])
+        for utterance, entry in select_utterances(_selection(data))
+        if entry.weight > 0 and utterance.audio not in held
+    }
+    if not drawn:
+        raise ConfigError(
+            "data.sources has nothing with a weight above 0 but what data.dev takes; see dev_every"
+        )
     noises = find_noise(root, data.noise)
     kept = noises[:: data.dev_noise_every]
     if not 0 < len(kept) < len(noises):
         raise ConfigError(
             f"data.noise: {root / data.noise} has {len(noises)} recordings; training and dev need some each"
         )
-    speech = AudioCache.build(sorted(weights), cache, config.sample_rate)
-    dev_files = sorted(utterance.audio for utterance in read_manifest(root / data.dev))
-    dev_speech = AudioCache.build(dev_files, cache, config.sample_rate)
-    noise = AudioCache.build(noises, cache, config.sample_rate)
-    trained = tuple(sorted(weights))
+    trained = tuple(sorted(drawn))
+    speech = AudioCache.build(trained, cache, rate)
+    dev_speech = AudioCache.build(dev_files, cache, rate)
+    noise = AudioCache.build(noises, cache, rate)
+    shares = _shares([drawn[file][0] for file in trained])
     return (
         Mixer(
             config.mix,
-            config.sample_rate,
-            Sounds(speech, trained, _shares([weights[file] for file in trained])),
+            rate,
+            Sounds(speech, trained, shares, np.array([drawn[file][1] for file in trained])),
             _evenly(noise, tuple(file for file in noises if file not in kept)),
         ),
-        Mixer(config.mix, config.sample_rate, _evenly(dev_speech, tuple(dev_files)), _evenly(noise, kept)),
+        Mixer(config.mix, rate, _evenly(dev_speech, tuple(dev_files)), _evenly(noise, kept)),
     )
 
 
@@ -98,14 +108,11 @@ def _selection(data: SpeechConfig) -> DataConfig:
 
 
 def _evenly(audio: AudioCache, files: tuple[Path, ...]) -> Sounds:
-    return Sounds(audio, files, _shares([1.0] * len(files)))
+    return Sounds(audio, files, _shares([1.0] * len(files)), np.zeros(len(files), np.int64))
 
 
 def _shares(weights: list[float]) -> NDArray[np.float64]:
-    array = np.array(weights, np.float64)
-    if not array.sum() > 0:
-        raise ConfigError("data.sources: all weights are 0; some speech is needed")
-    return np.asarray(array / array.sum())
+    return np.array(weights) / np.sum(weights)
 
 
 class DenoiserTrainer(Run[float]):
@@ -147,8 +154,9 @@ class DenoiserTrainer(Run[float]):
         device = torch.device(run.device)
         with torch.autocast(device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
             gains, strengths = self.network(batch.features.to(device))
-        wanted = (part.to(device) for part in (batch.gains, batch.strengths, batch.weights))
-        return denoiser_loss(gains.float(), strengths.float(), *wanted)
+        wanted = (batch.gains.to(device), batch.strengths.to(device))
+        answer = (gains.float(), strengths.float())
+        return denoiser_loss(answer, wanted, batch.weights.to(device), self.config.loss)
 
     @torch.inference_mode()
     def _score(self) -> float:

@@ -12,6 +12,7 @@ from asr.percepnet.bands import audio_format
 from asr.percepnet.inference import infer, new_network_state
 from asr.percepnet.model import DenoiserModelError, assemble, load_model, quantised, save_model
 from asr.percepnet.network import SIZES, NetworkConfig, PercepNet
+from asr.percepnet.training.config import LossConfig
 from asr.percepnet.training.loss import denoiser_loss
 
 
@@ -128,21 +129,55 @@ def test_widths_are_checked():
         NetworkConfig(gru=0)
 
 
-def test_loss_is_zero_for_equals_alone_and_finite_with_its_gradient_at_the_corners():
+@pytest.mark.parametrize("exponent", [0.3, 0.5, 1.0])
+def test_loss_is_zero_for_equals_alone_and_finite_with_its_gradient_at_the_corners(exponent):
+    config = LossConfig(gain_exponent=exponent)
     gains, strengths = torch.rand(2, 5, 32), torch.rand(2, 5, 32)
     weights = torch.ones(2, 5, 32)
-    assert denoiser_loss(gains, strengths, gains, strengths, weights).total == 0
-    assert denoiser_loss(gains, strengths, gains, strengths.flip(1), weights).total > 0
+    assert denoiser_loss((gains, strengths), (gains, strengths), weights, config).total == 0
+    assert denoiser_loss((gains, strengths), (gains, strengths.flip(1)), weights, config).total > 0
     corner = [torch.zeros(2, 5, 32, requires_grad=True), torch.ones(2, 5, 32, requires_grad=True)]
-    losses = denoiser_loss(*corner, corner[0].detach(), corner[1].detach(), weights)
-    losses.total.backward()
-    assert torch.isfinite(losses.total)
-    assert all(torch.isfinite(part.grad).all() for part in corner)
+    wrong = (corner[0].detach() + 1, corner[1].detach() - 1)
+    for wanted in ((corner[0].detach(), corner[1].detach()), wrong):
+        losses = denoiser_loss((corner[0], corner[1]), wanted, weights, config)
+        losses.total.backward()
+        assert torch.isfinite(losses.total)
+        assert all(torch.isfinite(part.grad).all() for part in corner)
 
 
 def test_bands_without_weight_do_not_count():
     wanted = torch.rand(1, 4, 32)
     weights = (torch.arange(32) < 20).float().expand(1, 4, 32)
     other = torch.where(weights > 0, wanted, 1 - wanted)
-    assert denoiser_loss(other, wanted, wanted, wanted, weights).total == 0
-    assert denoiser_loss(other, wanted, wanted, wanted, 0 * weights).total == 0
+    config = LossConfig()
+    assert denoiser_loss((other, wanted), (wanted, wanted), weights, config).total == 0
+    assert denoiser_loss((other, wanted), (wanted, wanted), 0 * weights, config).total == 0
+
+
+@pytest.mark.parametrize("exponent", [0.3, 0.5])
+def test_in_doubt_the_best_gain_is_lower_the_lower_the_exponent(exponent):
+    wanted = torch.tensor([0.02, 0.9]).reshape(2, 1, 1)
+    tried = torch.linspace(0.02, 0.9, 500)
+    ones, zeros = torch.ones(2, 1, 1), torch.zeros(2, 1, 1)
+
+    def best(power: float) -> float:
+        losses = [
+            denoiser_loss((gain * ones, zeros), (wanted, zeros), ones, LossConfig(power)).total
+            for gain in tried
+        ]
+        return float(tried[int(torch.stack(losses).argmin())])
+
+    assert 0.02 < best(exponent) < best(2 * exponent) < 0.6
+
+
+def test_gains_too_high_can_cost_more_than_gains_too_low():
+    wanted, zeros, ones = torch.full((1, 3, 4), 0.5), torch.zeros(1, 3, 4), torch.ones(1, 3, 4)
+    high, low = (
+        [
+            denoiser_loss((gain * ones, zeros), (wanted, zeros), ones, LossConfig(1.0, weight)).gain
+            for weight in (1.0, 3.0)
+        ]
+        for gain in (0.6, 0.4)
+    )
+    assert high[1] > 2.9 * high[0]
+    assert low[1] == low[0] == pytest.approx(float(high[0]))

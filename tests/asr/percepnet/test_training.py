@@ -7,12 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from safetensors.torch import load_file
 
 from asr.percepnet import Denoiser
-from asr.percepnet.training.config import DenoiserConfig, DenoiserRunConfig, MixConfig, SpeechConfig
+from asr.percepnet.network import PercepNet
+from asr.percepnet.training.config import (
+    DenoiserConfig,
+    DenoiserRunConfig,
+    MixConfig,
+    SpeechConfig,
+)
 from asr.percepnet.training.mixing import Mixer, equalized
 from asr.percepnet.training.mixtures import MixtureCache
 from asr.percepnet.training.trainer import load_mixers, train
+from asr.percepnet.training.warm import FLOAT_FILE, begin_with
 from asr.training.config import ConfigError, OptimizerConfig, SourceConfig, build, read_settings
 from asr.training.start import start
 
@@ -46,6 +54,7 @@ def config(sounds, tmp_path):
             root=str(sounds),
             sources=(SourceConfig("speech.jsonl"),),
             dev="speech.jsonl",
+            dev_every=3,
             noise="noise",
             dev_noise_every=3,
             cache=str(tmp_path / "cache"),
@@ -106,6 +115,24 @@ def test_low_passed_mixtures_have_weight_below_the_cut_alone(config):
     weights = narrow.batch((5,), range(8)).weights.mean(dim=(0, 1))
     assert weights[:10].min() > 0.9
     assert weights[-1] < 0.9
+
+
+def test_dev_utterances_are_not_trained_on(config):
+    trained, dev = load_mixers(config)
+    assert len(trained.speech.files) == 4
+    assert len(dev.speech.files) == 2
+    assert not set(trained.speech.files) & set(dev.speech.files)
+    with pytest.raises(ConfigError, match="dev_every"):
+        load_mixers(replace(config, data=replace(config.data, dev_every=1)))
+
+
+def test_one_example_holds_speech_of_one_kind(config):
+    found = load_mixers(config)[0].speech
+    odd = replace(found, kinds=np.arange(len(found.files)))
+    alike = [odd.string(40_000, 0, (1.0, 1.0), np.random.default_rng(seed)) for seed in range(5)]
+    for samples in alike:
+        # One file of a second again and again.
+        np.testing.assert_array_equal(samples[:16_000], samples[16_000:32_000])
 
 
 def test_kept_mixtures_are_those_that_the_mixer_draws(config, tmp_path):
@@ -181,10 +208,19 @@ def test_training_lowers_the_loss(config, tmp_path):
     assert losses[-5:].mean() < 0.8 * losses[:3].mean()
 
 
-def test_recipe_is_read():
-    config = build(DenoiserConfig, read_settings(RECIPE), str(RECIPE))
-    assert config.shape.bands == 32
+@pytest.mark.parametrize(("file", "bands"), [("config.toml", 32), ("config-48k.toml", 34)])
+def test_recipes_are_read(file, bands):
+    recipe = RECIPE.with_name(file)
+    config = build(DenoiserConfig, read_settings(recipe), str(recipe))
+    assert config.shape.bands == bands
     assert len(config.data.sources) > 1
+
+
+def test_two_runs_can_be_named_on_the_command_line():
+    config = build(
+        DenoiserConfig, read_settings(RECIPE, ('run.start=["a", "b"]', "size=medium")), str(RECIPE)
+    )
+    assert config.run.start == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +234,10 @@ def test_recipe_is_read():
         ("run.batch=0", "must be 1 or more"),
         ("mix.seconds=0.1", "mix: seconds"),
         ("mix.count=0", "mix.count"),
+        ("mix.noise_speed=[2, 1]", "no range of speeds"),
+        ("loss.gain_exponent=0", "gain_exponent"),
+        ("loss.excess_weight=0", "excess_weight"),
+        ('run.start=["nowhere"]', "not the folder of a finished run"),
         ("data.root=nowhere", "no such data folder"),
         ("task=dancing", "accepted are recognizer, denoiser"),
     ],
@@ -205,3 +245,20 @@ def test_recipe_is_read():
 def test_wrong_settings_are_refused(change, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         start(RECIPE, ("run.out=" + str(tmp_path), change))
+
+
+def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
+    train(config)
+    nothing = replace(config.optimizer, learning_rate=0.0)
+    again = replace(
+        config,
+        optimizer=nothing,
+        run=replace(config.run, out=str(tmp_path / "again"), start=(config.run.out,)),
+    )
+    train(again)
+    first, second = (load_file(Path(one.run.out) / FLOAT_FILE) for one in (config, again))
+    assert all(first[name].equal(second[name]) for name in first)
+    with pytest.raises(ConfigError, match="other widths"):
+        begin_with(PercepNet(replace(config.shape, gru=13)), 16_000, [Path(config.run.out)])
+    with pytest.raises(ConfigError, match="not the folder of a finished run"):
+        begin_with(PercepNet(config.shape), 16_000, [tmp_path / "nowhere"])
