@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from asr.search import BeamSearch
-from asr.search_arrays import new_moves, new_tree
+from asr.search_arrays import new_letters, new_moves, new_tree
 from asr.search_tables import fill_moves, fill_rows
+from asr.search_words import fill_letters
 from biasing.adapter_paths import phrase_paths
 from biasing.g2p import Pronouncer
 from biasing.graph import Spelled, build_graph
@@ -33,6 +34,7 @@ def compile_ahead() -> None:
     best_total(log_probs, one_way(tokens), 0)
     phrase_paths(log_probs, tokens, np.array([len(tokens)]), -1.0)
     Spotter(make_phrases(["abc"]), lambda _: TOKENS).find(log_probs)
+    fill_letters(new_letters(2, 0, 0), 1)
     Pronouncer.load().pronounce("abc")
 
 

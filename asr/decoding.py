@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from asr.align import TimedWord, ctc_align
 from asr.calibration import Calibration
 from asr.files import write_text_atomic
+from asr.scorer import Surroundings
 from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from_tokens
 from asr.tokenizer import SubWords
 from biasing.graph import ContextGraph
@@ -111,6 +114,20 @@ def save_decoding_options(options: DecodingOptions, folder: Path) -> None:
     write_text_atomic(folder / DECODING_FILE, json.dumps(asdict(options), indent=2) + "\n")
 
 
+class Stretch(NamedTuple):
+    """Where a part of an utterance stands in it."""
+
+    before: Sequence[str] = ()
+    """The words before it."""
+    last: bool = True
+    """Whether none follow it."""
+    start: int = 0
+    """The frame of the utterance that it begins with."""
+
+
+WHOLE = Stretch()
+
+
 class Decoder:
     """Log-probs to timed words. One decoder serves one thread; the language model may be shared."""
 
@@ -130,38 +147,57 @@ class Decoder:
         self._tokenizer = tokenizer
         self.frame_seconds = frame_seconds
         self._calibration = Calibration(options.confidence_slope, options.confidence_shift)
-        scorers = [TokenScorer(words, tokenizer.pieces)] if words is not None and options.lm else []
+        self._scorer = TokenScorer(words, tokenizer.pieces) if words is not None and options.lm else None
         largest_step = 4.0 + max(options.word_bonus, 0.0)
         settings = replace(settings or SearchOptions(), beam=options.beam, largest_step=largest_step)
-        self._search = BeamSearch(settings, scorers)
+        self._search = BeamSearch(settings, () if self._scorer is None else (self._scorer,))
 
     def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
         """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame."""
         return self.words(self.readings(log_probs)[0], log_probs)
 
-    def readings(self, log_probs: NDArray[np.float32], graph: ContextGraph | None = None) -> list[Hypothesis]:
+    def readings(
+        self, log_probs: NDArray[np.float32], graph: ContextGraph | None = None, stretch: Stretch = WHOLE
+    ) -> list[Hypothesis]:
         """Readings of an utterance from its log-probs `(T, V)`, best first, phrases of `graph` favoured.
+
+        The log-probs may be those of a stretch of an utterance.
 
         Where no frame prefers a token to the blank, nothing was said: over a long silence the beam search
         would add up the small chances of a token in every frame until one seems to have been there.
         """
         if self.options.greedy or not log_probs.argmax(axis=1).any():
             return [greedy(log_probs)]
-        return self._search.decode(log_probs, graph)
+        return self._search.decode(log_probs, graph, self._surroundings(stretch))
 
-    def words(self, reading: Hypothesis, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
-        """The words of a reading, aligned with the log-probs it was found in."""
+    def _surroundings(self, stretch: Stretch) -> Surroundings | None:
+        scorer = self._scorer
+        if scorer is None or stretch == WHOLE:
+            return None
+        finish = scorer.finish if stretch.last else scorer.close
+        return Surroundings(scorer.after(stretch.before), finish)
+
+    def words(
+        self, reading: Hypothesis, log_probs: NDArray[np.float32], start: int = 0
+    ) -> tuple[TimedWord, ...]:
+        """The words of a reading, aligned with the log-probs it was found in: the frames from `start` on."""
         if len(reading.spans) != len(reading.tokens):
             reading = replace(reading, spans=ctc_align(log_probs, reading.tokens))
+        if start:
+            spans = (replace(one, start=start + one.start, end=start + one.end) for one in reading.spans)
+            reading = replace(reading, spans=tuple(spans))
         words = words_from_tokens(reading, self._tokenizer.pieces, self.frame_seconds)
         return tuple(replace(word, confidence=self._calibration(word.confidence)) for word in words)
 
-    def part(self, text: str, log_probs: NDArray[np.float32], start: int, end: int) -> tuple[TimedWord, ...]:
-        """The words of a text that is said in the frames `start` to `end` - 1 of the log-probs."""
+    def part(
+        self, text: str, log_probs: NDArray[np.float32], start: int, end: int, first: int = 0
+    ) -> tuple[TimedWord, ...]:
+        """The words of a text that is said in the frames `start` to `end` - 1 of the log-probs.
+
+        The log-probs are those of the frames from `first` on.
+        """
         reading = Hypothesis(tuple(self._tokenizer.encode(text)), 0.0)
-        begins = start * self.frame_seconds
-        words = self.words(reading, log_probs[start:end])
-        return tuple(replace(word, start=word.start + begins, end=word.end + begins) for word in words)
+        return self.words(reading, log_probs[start:end], first + start)
 
     def text(self, reading: Hypothesis) -> str:
         """The words of a reading without times."""

@@ -20,10 +20,11 @@ from asr.align import (
     join_words,
     spans_of_path,
 )
-from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers
-from asr.search_arrays import LIVE, MISSING, ROWS, Search, Settings, Tree, new_search, new_tree
+from asr.scorer import Scorer, ScorerError, ScorerMemory, SumOfScorers, Surroundings
+from asr.search_arrays import FULL, LIVE, MISSING, ROWS, Search, Settings, Tree, new_search
 from asr.search_kernel import advance
-from asr.search_tables import fill_rows
+from asr.search_tables import larger
+from asr.word_memory import WordMemory, memory_of
 from biasing.graph import END, ContextGraph, GraphArrays, build_graph, step
 
 __all__ = [
@@ -182,24 +183,28 @@ class BeamSearch:
         """Prepare a search whose hypotheses get the sum of what all `scorers` say as their `lm` score."""
         self.options = options or SearchOptions()
         self._scorer = scorers[0] if len(scorers) == 1 else SumOfScorers(tuple(scorers)) if scorers else None
-        self._memory = ScorerMemory(self._scorer)
+        self._memory = memory_of(self._scorer)
 
-    def decode(self, log_probs: ArrayLike, graph: ContextGraph | None = None) -> list[Hypothesis]:
+    def decode(
+        self, log_probs: ArrayLike, graph: ContextGraph | None = None, around: Surroundings | None = None
+    ) -> list[Hypothesis]:
         """Decode the whole utterance `log_probs` (T, V); the best hypothesis comes first, and there is one.
+
+        It may be a part of an utterance, if what the scorers know `around` it is given.
 
         Raises:
             LogProbsError: see `asr.align.check_log_probs`.
             ScorerError: a scorer answered NaN or positive infinity.
         """
-        stream = self.stream(graph)
+        stream = self.stream(graph, around)
         stream.push(log_probs)
         return stream.finish()
 
-    def stream(self, graph: ContextGraph | None = None) -> SearchStream:
-        """Begin an utterance whose log-probs come piece by piece."""
+    def stream(self, graph: ContextGraph | None = None, around: Surroundings | None = None) -> SearchStream:
+        """Begin an utterance, or a part of one, whose log-probs come piece by piece."""
         if self._memory.full:
-            self._memory = ScorerMemory(self._scorer)
-        return SearchStream(self.options, self._memory, graph)
+            self._memory = memory_of(self._scorer)
+        return SearchStream(self.options, self._memory, graph, around)
 
 
 @dataclass
@@ -207,8 +212,9 @@ class SearchStream:
     """One utterance on its way through the search; made by `BeamSearch.stream`."""
 
     options: SearchOptions
-    _memory: ScorerMemory
+    _memory: ScorerMemory | WordMemory
     _graph: ContextGraph | None = None
+    _around: Surroundings | None = None
     _search: Search | None = None
     _chunks: list[NDArray[np.float32]] = field(default_factory=list)
 
@@ -221,7 +227,8 @@ class SearchStream:
         """
         values = check_log_probs(log_probs, self.options.blank)
         search = self._search or self._begin(values.shape[1])
-        search = search._replace(moves=self._memory.moves)  # another stream may have made them grow
+        memory = self._memory  # which another stream may have made grow
+        search = search._replace(moves=memory.moves, words=memory.words)
         if values.shape[1] != search.taken.shape[1]:
             raise LogProbsError(
                 f"these log-probs have {values.shape[1]} tokens and those before {search.taken.shape[1]}; "
@@ -230,12 +237,12 @@ class SearchStream:
         frame = advance(values, 0, search)
         while frame < len(values):
             missing = int(search.counts[MISSING])
-            if missing:
-                self._memory.ask(search.missing[:missing])
-                search = search._replace(moves=self._memory.moves)
+            if missing or search.words.counts[FULL]:
+                memory.ask(search.missing[:missing])
+                search = search._replace(moves=memory.moves, words=memory.words)
                 search.counts[MISSING] = 0
             else:
-                search = search._replace(tree=_larger(search.tree, int(search.counts[ROWS])))
+                search = search._replace(tree=larger(search.tree, int(search.counts[ROWS])))
             frame = advance(values, frame, search)
         self._search = search
         if self.options.aligned:
@@ -253,10 +260,14 @@ class SearchStream:
             largest_step=float(largest_step),
             bias_weight=float(options.bias_weight),
             scored=scored,
+            worded=isinstance(self._memory, WordMemory),
             boosted=graph is not None,
             expand=options.expand,
         )
-        return new_search(settings, options.top_k, vocabulary, self._memory.moves, graph or _nothing())
+        scores = self._memory.moves, self._memory.words
+        search = new_search(settings, options.top_k, vocabulary, scores, graph or _nothing())
+        search.tree.state[0], search.tree.letters[0] = self._memory.begin(self._around)
+        return search
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
@@ -278,13 +289,17 @@ class SearchStream:
         """All prefixes of the beam, sorted by score."""
         if self._search is None or self._search.counts[LIVE] == 0:
             dead = -math.inf if self._search else 0.0
-            return [Hypothesis((), dead, self._memory.finish(0) if final else 0.0)]
+            begin = self._memory.begin(self._around)
+            end = self._memory.finish(*begin, self._around) if final else 0.0
+            return [Hypothesis((), dead, end)]
         beam, tree = self._search.beam, self._search.tree
         found = []
         for slot in range(self._search.counts[LIVE]):
             row = beam.row[slot]
             acoustic = float(np.logaddexp(beam.blank[slot], beam.label[slot]))
-            lm = float(tree.lm[row]) + (self._memory.finish(int(tree.state[row])) if final else 0.0)
+            state = int(tree.state[row]), int(tree.letters[row])
+            end = self._memory.finish(*state, self._around) if final else 0.0
+            lm = float(tree.lm[row]) + end
             bias = _bias(self._search, slot, final)
             found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, bias))
         return sorted(found, key=lambda hypothesis: -hypothesis.score)
@@ -330,12 +345,3 @@ def _tokens(tree: Tree, row: int) -> tuple[int, ...]:
         backwards.append(int(tree.token[row]))
         row = int(tree.parent[row])
     return tuple(reversed(backwards))
-
-
-def _larger(tree: Tree, count: int) -> Tree:
-    """Copy a tree of `count` rows into one of twice the room."""
-    larger = new_tree(2 * len(tree.parent))
-    for name in ("parent", "token", "state", "lm", "node", "slot"):
-        getattr(larger, name)[:count] = getattr(tree, name)[:count]
-    fill_rows(larger, count)
-    return larger

@@ -17,6 +17,7 @@ Float64 = NDArray[np.float64]
 
 EMPTY = -1  # a free place of a hash table; no key is negative
 STAYS = -1  # the `token` of a candidate that adds none
+NODES, FULL = 0, 1  # places in Words.counts
 LIVE, ROWS, PROPOSED, MISSING, BEGUN = 0, 1, 2, 3, 4  # places in Search.counts
 NEVER = -math.inf
 FAR = 1 << 30  # place of a token that is not near
@@ -28,7 +29,8 @@ class Tree(NamedTuple):
 
     parent: Int32
     token: Int32
-    state: Int32  # number of the scorer's state after the prefix
+    state: Int32  # number of the scorer's state after the prefix; of a scorer of words its context
+    letters: Int32  # node of the letters of its unfinished word; 0 with other scorers
     lm: Float64  # nats the scorer added on the way
     node: Int32  # of the phrase graph after the prefix
     slot: Int32  # place in the beam, -1 outside
@@ -42,6 +44,54 @@ class Moves(NamedTuple):
     keys: Int64
     state: Int32
     nats: Float64
+
+
+class Lexicon(NamedTuple):
+    """Words that are sorted by their letters, in UTF-8; see `lm.beginnings.SortedWords`."""
+
+    letters: NDArray[np.uint8]
+    begins: Int64
+    scores: Float32
+
+
+class Rule(NamedTuple):
+    """The numbers of `lm.beginnings.Beginnings`."""
+
+    weight: float
+    bonus: float
+    unknown: float
+    anywhere: float
+    inside: float
+    most: float
+
+
+class Letters(NamedTuple):
+    """Every beginning of a word that was ever tried, one node each; node 0 is no letters."""
+
+    parent: Int32
+    token: Int32
+    depth: Int32  # letters on the way
+    low: Int32  # the known words that begin so are `low` to `high` - 1
+    high: Int32
+    first: Int32  # the members that do are `first` to `last` - 1
+    last: Int32
+    paid: Float64  # nats in advance
+    keys: Int64  # hash table: (parent, token) to node
+    nodes: Int32
+
+
+class Words(NamedTuple):
+    """What is known of the words of a scorer."""
+
+    pieces: Lexicon  # of the tokens, not sorted; their scores are 1 where a word begins
+    known: Lexicon
+    members: Lexicon
+    rule: Rule
+    letters: Letters
+    finished: Moves  # (context, letters) to the context after the word and its nats, less the advance
+    advances: Moves  # (context, letters) to the nats in advance, where the rule does not hold
+    special: NDArray[np.bool_]  # (contexts,) where that is
+    counts: Int64
 
 
 class Beam(NamedTuple):
@@ -60,6 +110,7 @@ class Candidates(NamedTuple):
     row: Int32  # the prefix that stays or is extended
     token: Int32  # STAYS, or the token added
     state: Int32
+    letters: Int32
     lm: Float64
     pending: Float64
     locked: Float64
@@ -79,6 +130,7 @@ class Settings(NamedTuple):
     largest_step: float
     bias_weight: float
     scored: bool
+    worded: bool  # whether the scorer is one of words
     boosted: bool  # whether there is a graph that pays anything
     expand: bool
 
@@ -96,6 +148,7 @@ class Search(NamedTuple):
 
     tree: Tree
     moves: Moves
+    words: Words
     beam: Beam
     candidates: Candidates
     graph: GraphArrays  # of one node where nothing is boosted
@@ -119,25 +172,36 @@ def new_tree(rows: int) -> Tree:
     """Make room for `rows` prefixes and the empty one's row; `rows` is a power of two."""
     columns = np.full((3, rows), -1, dtype=np.int32)
     parent, token, slot = columns
-    state, node = np.zeros((2, rows), dtype=np.int32)
-    keys = np.full(2 * rows, EMPTY, dtype=np.int64)
-    return Tree(parent, token, state, np.zeros(rows), node, slot, keys, np.zeros(2 * rows, dtype=np.int32))
+    state, letters, node = np.zeros((3, rows), dtype=np.int32)
+    keys, nodes = np.full(2 * rows, EMPTY, dtype=np.int64), np.zeros(2 * rows, dtype=np.int32)
+    return Tree(parent, token, state, letters, np.zeros(rows), node, slot, keys, nodes)
 
 
-def new_search(settings: Settings, top_k: int, vocabulary: int, moves: Moves, graph: GraphArrays) -> Search:
+def new_letters(nodes: int, words: int, members: int) -> Letters:
+    """Make room for `nodes` beginnings of words, a power of two, no letters among them."""
+    parent, token, depth, low, high, first, last = np.zeros((7, nodes), dtype=np.int32)
+    high[0], last[0] = words, members
+    keys, rows = np.full(2 * nodes, EMPTY, dtype=np.int64), np.zeros(2 * nodes, dtype=np.int32)
+    return Letters(parent, token, depth, low, high, first, last, np.zeros(nodes), keys, rows)
+
+
+def new_search(
+    settings: Settings, top_k: int, vocabulary: int, scores: tuple[Moves, Words], graph: GraphArrays
+) -> Search:
     """Allocate the memory of a search that stands before the first frame with the empty prefix alone."""
     beam, top_k = settings.beam, min(top_k, vocabulary)
     tried = vocabulary if settings.boosted and settings.expand else top_k  # tokens per prefix, at most
-    row, token, state = np.zeros((3, beam * (tried + 1)), dtype=np.int32)
+    row, token, state, letters = np.zeros((4, beam * (tried + 1)), dtype=np.int32)
     lm, pending, locked, blank, label, total = np.zeros((6, beam * (tried + 1)))
     order = np.zeros(beam, dtype=np.int32)
     tree = new_tree(1 << max(FIRST_ROWS, beam + 1).bit_length())
     tree.slot[0] = 0
     return Search(
         tree=tree,
-        moves=moves,
+        moves=scores[0],
+        words=scores[1],
         beam=Beam(np.zeros(beam, dtype=np.int32), np.zeros(beam), np.full(beam, NEVER), *np.zeros((2, beam))),
-        candidates=Candidates(row, token, state, lm, pending, locked, blank, label, total, order),
+        candidates=Candidates(row, token, state, letters, lm, pending, locked, blank, label, total, order),
         graph=graph,
         near=np.zeros(top_k, dtype=np.int32),
         tokens=np.zeros(vocabulary, dtype=np.int32),

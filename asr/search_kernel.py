@@ -12,6 +12,7 @@ from typing import Any
 from asr.compiled import compiled_in_place, part_in_place
 from asr.search_arrays import (
     FAR,
+    FULL,
     LIVE,
     MISSING,
     NEVER,
@@ -93,6 +94,7 @@ def keep(search: Search, survivors: int) -> None:
         if candidates.token[index] != STAYS:
             row = child(tree, search.counts, row, candidates.token[index])
             tree.state[row] = candidates.state[index]
+            tree.letters[row] = candidates.letters[index]
             tree.lm[row] = candidates.lm[index]
             if search.settings.boosted:
                 begun = tree.node[candidates.row[index]]
@@ -122,7 +124,8 @@ def release(frame: Frame, search: Search) -> None:
 def advance(log_probs: Float32, frame: int, search: Any) -> int:
     """Run the frames of `log_probs` (T, V) from `frame` on; returns the first one that was not run.
 
-    Fewer than T means: answer the `missing` steps, or if there are none give the tree more rows.
+    Fewer than T means: answer the `missing` steps and give the letters more room if they have none, or if
+    neither is the case give the tree more rows.
     """
     settings, counts = search.settings, search.counts
     for now in range(frame, len(log_probs)):
@@ -136,7 +139,7 @@ def advance(log_probs: Float32, frame: int, search: Any) -> int:
         propose_stays(seen, search)
         propose_extensions(seen, search, least_total(seen, search))
         release(seen, search)
-        if counts[MISSING] > 0:
+        if counts[MISSING] > 0 or search.words.counts[FULL]:
             return now
         keep(search, rank(search.candidates, counts[PROPOSED], settings))
     return len(log_probs)

@@ -12,6 +12,7 @@ from typing import Any
 from asr.compiled import part_in_place
 from asr.search_arrays import BEGUN, EMPTY, FAR, LIVE, MISSING, NEVER, PROPOSED, STAYS, Frame, Search
 from asr.search_tables import find, key_of
+from asr.search_words import KNOWN, NO_ROOM, word_step
 from biasing.automaton import step
 
 step_part: Any = part_in_place(step)
@@ -161,9 +162,29 @@ def tokens_for(frame: Frame, search: Search, slot: int, least: float) -> int:
 
 
 @part_in_place
+def scored_step(search: Search, row: int, token: int) -> tuple[int, int, float, bool]:
+    """The scorer's state and letters after a token, and its nats, if they are known; else asks for them."""
+    tree, moves, counts = search.tree, search.moves, search.counts
+    if not search.settings.scored:
+        return 0, 0, 0.0, True
+    if search.settings.worded:
+        state, letters, nats, key = word_step(search.words, tree.state[row], tree.letters[row], token)
+        if key in (KNOWN, NO_ROOM):
+            return state, letters, nats, key == KNOWN
+    else:
+        key = key_of(tree.state[row], token)
+        move = find(moves.keys, key)
+        if moves.keys[move] != EMPTY:
+            return int(moves.state[move]), 0, float(moves.nats[move]), True
+    search.missing[counts[MISSING]] = key
+    counts[MISSING] += 1
+    return 0, 0, 0.0, False
+
+
+@part_in_place
 def propose_extensions(frame: Frame, search: Search, least: float) -> None:
     """Propose each prefix with each token that may reach `least`, or list the steps to ask about first."""
-    tree, beam, candidates, moves = search.tree, search.beam, search.candidates, search.moves
+    tree, beam, candidates = search.tree, search.beam, search.candidates
     graph, weight = search.graph, search.settings.bias_weight
     for slot in range(search.counts[LIVE]):
         row = beam.row[slot]
@@ -191,17 +212,12 @@ def propose_extensions(frame: Frame, search: Search, least: float) -> None:
                 total = acoustic + (tree.lm[row] + weight * (pending + locked))
             if total < least or total == NEVER or search.taken[slot, token]:
                 continue
-            state, nats = 0, 0.0
-            if search.settings.scored:
-                key = key_of(tree.state[row], token)
-                move = find(moves.keys, key)
-                if moves.keys[move] == EMPTY:
-                    search.missing[search.counts[MISSING]] = key
-                    search.counts[MISSING] += 1
-                    continue
-                state, nats = moves.state[move], moves.nats[move]
+            state, letters, nats, known = scored_step(search, row, token)
+            if not known:
+                continue
             place = propose(search, row, token)
             candidates.state[place] = state
+            candidates.letters[place] = letters
             candidates.label[place] = acoustic
             candidates.lm[place] = tree.lm[row] + nats
             candidates.pending[place] = pending

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asr.compiled import compiled_in_place, part_in_place
-from asr.search_arrays import EMPTY, ROWS, Float64, Int32, Int64, Moves, Tree
+from asr.search_arrays import EMPTY, ROWS, Float64, Int32, Int64, Moves, Tree, new_tree
 
 
 @part_in_place
@@ -45,6 +45,15 @@ def fill_rows(tree: Tree, count: int) -> None:
         place = find(tree.keys, key_of(tree.parent[row], tree.token[row]))
         tree.keys[place] = key_of(tree.parent[row], tree.token[row])
         tree.rows[place] = row
+
+
+def larger(tree: Tree, count: int) -> Tree:
+    """Copy a tree of `count` rows into one of twice the room."""
+    copied = new_tree(2 * len(tree.parent))
+    for name in ("parent", "token", "state", "letters", "lm", "node", "slot"):
+        getattr(copied, name)[:count] = getattr(tree, name)[:count]
+    fill_rows(copied, count)
+    return copied
 
 
 @part_in_place

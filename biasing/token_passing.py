@@ -13,7 +13,7 @@ Int64 = NDArray[np.int64]
 NO_SPELLING = -1
 TOKEN, BLANK = 0, 1
 """What a path ends in."""
-ROWS = 1 << 10
+ROWS = 1 << 13
 """Findings there is room for at first."""
 
 
@@ -34,11 +34,11 @@ class Paths(NamedTuple):
     """The best path into each of N nodes, by the frame's parity and by what it ends in."""
 
     score: NDArray[np.float64]
-    """(2, 2, N) nats, -inf for no path."""
+    """(2, 2, N) nats, -inf for no path; unwritten where no node was ever looked at."""
     begin: Int64
     """(2, 2, N) the frame it began in."""
     seen: Int64
-    """(N,) the last frame in which the node was looked at."""
+    """(N,) the frame after the last one in which the node was looked at, 0 for none."""
 
 
 def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,9 +50,8 @@ def spot(log_probs: NDArray[np.float32], nodes: Nodes, limits: NDArray[np.float6
     """
     count, rows = len(nodes.parent), ROWS
     while True:
-        paths = Paths(
-            np.full((2, 2, count), -np.inf), np.zeros((2, 2, count), np.int64), np.full(count, -1, np.int64)
-        )
+        room = np.empty((2, 2, count)), np.empty((2, 2, count), np.int64)
+        paths = Paths(*room, np.zeros(count, np.int64))
         found = np.empty((rows, 4))
         rows = _pass_tokens(log_probs, nodes, limits, paths, np.empty((2, count), np.int64), found)
         if rows <= len(found):
@@ -111,19 +110,25 @@ def _reached(
     """Gather the nodes that have paths, their children, and those that a spelling begins with; how many."""
     count = 0
     for node in alive:
-        if paths.seen[node] != frame:
-            paths.seen[node], coming[count] = frame, node
-            count += 1
+        count = _look_at(node, frame, paths, coming, count)
         for child in range(nodes.first[node], nodes.first[node + 1]):
-            if paths.seen[child] != frame:
-                paths.seen[child], coming[count] = frame, child
-                count += 1
+            count = _look_at(child, frame, paths, coming, count)
     if row[0] <= limits[2]:
         for child in range(nodes.first[0], nodes.first[1]):
-            if row[nodes.token[child]] >= limits[3] and paths.seen[child] != frame:
-                paths.seen[child], coming[count] = frame, child
-                count += 1
+            if row[nodes.token[child]] >= limits[3]:
+                count = _look_at(child, frame, paths, coming, count)
     return count
+
+
+@part_in_place
+def _look_at(node: int, frame: int, paths: Paths, coming: Int64, count: int) -> int:
+    """Note a node once a frame, without paths at first; returns how many are noted."""
+    if paths.seen[node] == frame + 1:
+        return count
+    if paths.seen[node] == 0:
+        paths.score[:, :, node] = -np.inf
+    paths.seen[node], coming[count] = frame + 1, node
+    return count + 1
 
 
 @part_in_place

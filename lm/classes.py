@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from lm.beginnings import Beginnings
 from lm.members import ROOT, ClassError, Member, Members
 from lm.ngram import MOST_WORDS_REMEMBERED, Context, LMOptions, NGram, TokenScorer, WeightedNGram
 from lm.vocabulary import UNKNOWN
@@ -157,6 +158,20 @@ class ClassModel:
             return max(0.0, *gains)
         gains = [self._gain_of_going_on(one, letters, plain) for one in pending]
         return plain + max(self._gain_of_beginning(letters, plain), *gains)
+
+    @property
+    def beginnings(self) -> Beginnings | None:
+        """The rule by which letters are paid where no member of several words has begun."""
+        plain = self._plain.beginnings
+        if plain is None:
+            return None
+        members = self.members.lookahead(ROOT).sorted_words
+        inside = self._lm.weight * self.options.contrast
+        return replace(plain, members=members, anywhere=self._anywhere, inside=inside, most=self._most)
+
+    def pays_by_rule(self, state: State) -> bool:
+        """Whether no member has begun some words ago."""
+        return not state[1]
 
     def end(self, state: State) -> float:
         """What the end of the utterance is worth."""

@@ -57,11 +57,16 @@ class Members:
         children = self._children[node]
         if children is None:
             return 0.0
+        return max(self.lookahead(node)(letters), 0.0)
+
+    def lookahead(self, node: int) -> Lookahead:
+        """The words after `node`, each with the largest weight of the members that go on with it."""
         lookahead = self._lookaheads.get(node)
         if lookahead is None:
+            children = self._children[node] or {}
             weights = [max(self.own[child], self.below[child]) for child in children.values()]
             lookahead = self._lookaheads[node] = Lookahead(list(children), weights)
-        return max(lookahead(letters), 0.0)
+        return lookahead
 
     def _add(self, words: Sequence[str], weight: float) -> None:
         node = ROOT

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import kenlm
 
+from lm.beginnings import NO_WORDS, Beginnings
 from lm.vocabulary import UNKNOWN, Lookahead, read_vocabulary
 
 WORD_START = "▁"
@@ -142,6 +143,13 @@ class WordModel(Protocol):
     def end(self, state: Any) -> float:
         """What the end of the utterance is worth."""
 
+    @property
+    def beginnings(self) -> Beginnings | None:
+        """The rule by which `paid` pays letters in most states; None where there is none."""
+
+    def pays_by_rule(self, state: Any) -> bool:
+        """Whether `paid` follows `beginnings` in this state; it then pays 0 for no letters."""
+
 
 class WeightedNGram:
     """What the words of a sentence are worth in a search: `weight * ln P + word_bonus` each.
@@ -179,6 +187,19 @@ class WeightedNGram:
         """What the end of the sentence is worth, if the options score it."""
         return self.options.weight * self.ngram.finish(state) if self.options.score_sentence_end else 0.0
 
+    @property
+    def beginnings(self) -> Beginnings | None:
+        """The rule by which letters are paid; None for a model that does not store its words."""
+        if self.ngram.lookahead is None:
+            return None
+        words, one = self.ngram.lookahead.sorted_words, self.options
+        unknown = self.ngram.unknown_score + one.unk_penalty
+        return Beginnings(words, one.weight, one.word_bonus, unknown, NO_WORDS)
+
+    def pays_by_rule(self, state: Context) -> bool:  # noqa: ARG002 - other models look at the state
+        """Always: no state has a say in `paid`."""
+        return True
+
     def _pay(self, letters: str) -> float:
         lookahead = self.ngram.lookahead
         best = lookahead(letters) if lookahead is not None else 0.0
@@ -211,6 +232,7 @@ class TokenScorer:
                 f"piece {wrong[0]!r} goes on into the next word; train pieces that do not"
             )
         self.model = model
+        self.pieces = pieces
         self._begins = [piece.startswith(WORD_START) for piece in pieces]
         self._letters = [piece.removeprefix(WORD_START) for piece in pieces]
         self._completed: dict[State, tuple[Hashable, float]] = {}
@@ -232,17 +254,31 @@ class TokenScorer:
 
     def finish(self, state: State) -> float:
         """Nats of the last word and of the end, less what was paid in advance."""
-        words, letters = state
-        if letters:
-            words, settled = self._completed.get(state) or self._complete(state)
-        else:
-            settled = -self.model.paid(words, letters)
+        words, settled = self.settled(state)
         return settled + self.model.end(words)
+
+    def close(self, state: State) -> float:
+        """Nats of the last word alone, less what was paid in advance: others may follow it."""
+        return self.settled(state)[1]
+
+    def after(self, words: Sequence[str]) -> State:
+        """The state after complete words, of which the last ones decide."""
+        state = self.model.start()
+        for word in words[1 - self.model.order :]:
+            state = self.settled((state, word))[0]
+        return state, ""
 
     def words(self, tokens: Iterable[int]) -> list[str]:
         """The words that the tokens spell."""
         text = "".join(WORD_START * self._begins[token] + self._letters[token] for token in tokens)
         return [word for word in text.split(WORD_START) if word]
+
+    def settled(self, state: State) -> tuple[Hashable, float]:
+        """The model's state after the last word, if there is one, and its worth less what was paid."""
+        words, letters = state
+        if not letters:
+            return words, -self.model.paid(words, letters)
+        return self._completed.get(state) or self._complete(state)
 
     def _complete(self, state: State) -> tuple[Hashable, float]:
         """The model's state after a finished word, and the word's worth less what was paid in advance."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lm.beginnings import SortedWords, sorted_words
+
 UNKNOWN = "<unk>"
 MOST_REMEMBERED = 1 << 18  # beginnings of words, about 30 MB
 _MARKS = frozenset({UNKNOWN, "<s>", "</s>"})
@@ -63,6 +65,11 @@ class Lookahead:
     def ranked(self) -> tuple[str, ...]:
         """All words, the most probable first; equally probable ones in the order of the alphabet."""
         return tuple(self._words[index] for index in np.argsort(-self._scores, kind="stable"))
+
+    @cached_property
+    def sorted_words(self) -> SortedWords:
+        """The words in order with their scores."""
+        return sorted_words(self._words, self._scores)
 
     def __call__(self, letters: str) -> float:
         """The best score of a word that begins with `letters`; negative infinity if there is none."""
