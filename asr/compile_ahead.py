@@ -15,8 +15,11 @@ from asr.search_tables import fill_moves, fill_rows
 from asr.search_words import fill_letters
 from biasing.adapter_paths import phrase_paths
 from biasing.g2p import Pronouncer
+from biasing.gate import Gate
 from biasing.graph import Spelled, build_graph
 from biasing.lattice import best_total, one_way
+from biasing.phone_alignment import WordAlignment, phone_frames
+from biasing.phone_book import CLASSES
 from biasing.phrases import make_phrases
 from biasing.spotting import Spotter
 
@@ -33,7 +36,10 @@ def compile_ahead() -> None:
     tokens = np.array(TOKENS)
     best_total(log_probs, one_way(tokens), 0)
     phrase_paths(log_probs, tokens, np.array([len(tokens)]), -1.0)
-    Spotter(make_phrases(["abc"]), lambda _: TOKENS).find(log_probs)
+    spotter = Spotter(make_phrases(["abc"]), lambda _: TOKENS)
+    spotter.find(log_probs)
+    silence = phone_frames(np.log(np.full((4, CLASSES), 1 / CLASSES, dtype=np.float32)))
+    Gate(spotter, [[(1,)]]).open(log_probs, silence, WordAlignment((), 0.0, frame_costs=np.zeros(4)))
     fill_letters(new_letters(2, 0, 0), 1)
     Pronouncer.load().pronounce("abc")
 

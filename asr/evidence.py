@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,14 @@ class Reading:
         """The tokens of some words, with those between them."""
         first, end = words
         return self.tokens[self.words[first].first : self.words[end - 1].last + 1] if first < end else ()
+
+    def cut(self, words: Part) -> Reading:
+        """Some of the words as a reading of their own."""
+        if words == (0, len(self.words)):
+            return self
+        own = self.words[slice(*words)]
+        rebased = (replace(one, first=one.first - own[0].first, last=one.last - own[0].first) for one in own)
+        return Reading(self.part(words), tuple(rebased))
 
     def replaced(self, words: Part, tokens: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens of the reading with others in the place of one or more words."""

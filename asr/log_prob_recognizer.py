@@ -28,7 +28,7 @@ from lm.ngram import NGram, WeightedNGram
 
 log = logging.getLogger(__name__)
 
-NEED_MORE = ("adapter", "rescoring", "veto", "spotting", "lookup")
+NEED_MORE = ("adapter", "rescoring", "veto", "spotting", "lookup", "gate")
 """Ways of biasing that ask for states or phones, which log-probs of sub-words do not hold."""
 REMEMBERED = 4
 """Lists and decoders that each thread remembers."""

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from asr.align import TimedWord
-from asr.decoding import Decoder
-from asr.encoder_bias import Adapted, Sound
+from asr.decoding import WHOLE, Decoder, Stretch
+from asr.encoder_bias import Adapted
+from asr.encoder_bias import Sound as States
 from asr.evidence import Reading, evidence
 from asr.phrase_words import Item, PhraseWord, confidence_of, marked, merged, shown
 from asr.prepared import PreparedPhrases
 from asr.search import Hypothesis
+from asr.sound import LogProbs, Sound, frames_of, parts_around
 from biasing.attention import AttentionPart
 from biasing.finder import Found
 from biasing.lookup import look_up
-from biasing.phone_alignment import PhoneFrames, align_words, phone_frames
+from biasing.phone_alignment import WordAlignment, align_words, phone_frames
 from biasing.phonetic import Place, Verdict, differences, rescore, restored, veto
 from biasing.report import Event, Outcome
-from biasing.spotting import Word, place
-
-LogProbs = NDArray[np.float32]
+from biasing.spotting import Spotted, Word, covered, place, without_conflicts
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,6 @@ class _Candidate:
     found: list[Found]
 
 
-@dataclass(frozen=True)
-class _Sound:
-    """What both heads say of one utterance."""
-
-    log_probs: LogProbs
-    phones: PhoneFrames
-
-
 class PhraseDecoder:
     """Decodes utterances with one prepared list; one decoder serves one thread."""
 
@@ -75,7 +64,6 @@ class PhraseDecoder:
         self._bias = prepared.tools.bias
         boosted = self._bias.boosting and not plain.options.greedy
         self._graph = prepared.graph if boosted else None
-        self._alike = biased is plain and not boosted
 
     def decode(self, log_probs: LogProbs, phone_log_probs: LogProbs, states: LogProbs | None = None) -> Heard:
         """The words of one utterance, and what became of the phrases in it.
@@ -89,14 +77,63 @@ class PhraseDecoder:
             states: (layers, T, D) that the adapter reads, where the model has one.
         """
         adapted = self._adapted(log_probs, phone_log_probs, states)
-        readings = self._biased.readings(adapted.log_probs, self._graph)
-        alike = self._alike and adapted.log_probs is log_probs
-        unbiased = readings[0] if alike else self._plain.readings(log_probs)[0]
-        if not (readings[0].tokens or unbiased.tokens):
-            return Heard(attention=adapted.attention)
-        sound = _Sound(log_probs, phone_frames(phone_log_probs))
+        sound = Sound(log_probs, adapted.log_probs, phone_frames(phone_log_probs))
+        readings = self._plain.readings(log_probs)
+        plain = self._read(self._plain, readings[0], sound)
+        said = align_words(plain.texts, sound.phones, self.prepared.book) if self.prepared.gated else None
+        if said is None or said.reason:
+            items, events = self._anew(sound, plain)
+        else:
+            items, events = self._where_open(sound, plain, said)
+        if self._bias.lookup and items:
+            items, looked_up = self._looked_up(items, sound)
+            events += looked_up
+        return Heard(shown(items, self.prepared.spelled), tuple(events), plain.words, adapted.attention)
+
+    def _where_open(
+        self, sound: Sound, plain: Reading, said: WordAlignment
+    ) -> tuple[list[Item], list[Event]]:
+        """The words of an utterance, heard anew where the gate says that a phrase may be."""
+        seconds, texts = self._plain.frame_seconds, plain.texts
+        unlisted = self.prepared.finder.find(texts)
+        words = [Word(one.text, round(one.start / seconds), round(one.end / seconds)) for one in plain.words]
+        passed = self.prepared.gate.open(sound.adapted, sound.phones, said)
+        placed = [(one, covered(words, one, self._bias.spotter.replaced)) for one in passed]
+        spotted = [(one, part) for one, part in placed if texts[slice(*part)] != one.text.split()]
+        places = [part for _, part in spotted]
+        places += [(one.first, one.end) for one in unlisted if self._is_discouraged(one)]
+        spans = [(one.first, one.end) for one in unlisted]
+        outside, items, events, done = marked(plain.words, unlisted), list[Item](), list[Event](), 0
+        parts = parts_around(places, spans, len(words), self._bias.gating.words)
+        for part in parts:
+            start, end = frames_of(plain.words, part, len(sound.log_probs), seconds)
+            stretch = Stretch(tuple(texts[: part[0]]), part[1] == len(words), start)
+            inside = [one for one, (first, last) in spotted if part[0] <= first and last <= part[1]]
+            anew, found = self._anew(sound.cut(start, end), plain.cut(part), stretch, inside)
+            items += [*outside[done : part[0]], *anew]
+            events, done = events + found, part[1]
+        apart = [one for one in unlisted if not any(low <= one.first < high for low, high in parts)]
+        return items + outside[done:], events + [self._heard_too(one, plain) for one in apart]
+
+    def _anew(
+        self,
+        sound: Sound,
+        plain: Reading,
+        stretch: Stretch = WHOLE,
+        spotted: Sequence[Spotted] | None = None,
+    ) -> tuple[list[Item], list[Event]]:
+        """The words of an utterance or a part of it, searched with the list, and what became of phrases.
+
+        Args:
+            sound: of these frames.
+            plain: what is heard there without the list.
+            stretch: where in the utterance they are.
+            spotted: phrases that are in the sub-words; None to look for them.
+        """
+        readings = self._biased.readings(sound.adapted, self._graph, stretch)
+        if not (readings[0].tokens or plain.tokens):
+            return [], []
         candidates = self._candidates(readings, sound)
-        plain = self._read(self._plain, unbiased, sound)
         best = self._read(self._biased, candidates[0].reading, sound)
         found = self.prepared.finder.find(best.texts)
         unlisted = self.prepared.finder.find(plain.texts)
@@ -114,24 +151,21 @@ class PhraseDecoder:
             events += [self._heard_too(one, plain) for one in again]
             items = restored(marked(best.words, found), marked(plain.words, again), places)
         if self._bias.spotting:
-            items, spotted = self._spotted(items, sound)
-            events += spotted
-        if self._bias.lookup:
-            items, looked_up = self._looked_up(items, sound)
-            events += looked_up
-        return Heard(shown(items, self.prepared.spelled), tuple(events), plain.words, adapted.attention)
+            items, more = self._spotted(items, sound, spotted)
+            events += more
+        return items, events
 
     def _adapted(self, log_probs: LogProbs, phone_log_probs: LogProbs, states: LogProbs | None) -> Adapted:
         """The log-probs as the encoder gives them with the list, and where it looked."""
         tools, encoded = self.prepared.tools, self.prepared.encoded
         if encoded is None or states is None or tools.encoder is None:
             return Adapted(log_probs)
-        return tools.encoder(Sound(log_probs, phone_log_probs, states), encoded, self._bias.encoder)
+        return tools.encoder(States(log_probs, phone_log_probs, states), encoded, self._bias.encoder)
 
     def _is_discouraged(self, one: Found) -> bool:
         return (self.prepared.spelled[one.entry].boost or 0.0) < 0
 
-    def _candidates(self, readings: Sequence[Hypothesis], sound: _Sound) -> list[_Candidate]:
+    def _candidates(self, readings: Sequence[Hypothesis], sound: Sound) -> list[_Candidate]:
         """The readings in the order that search and phones agree on; as they are where none has a phrase."""
         texts = [self._biased.text(reading).split() for reading in readings]
         found = map(self.prepared.finder.find, texts)
@@ -142,10 +176,10 @@ class PhraseDecoder:
         order = rescore(texts, scores, sound.phones, self.prepared.book, self._bias.phonetic).order
         return [candidates[rank] for rank in order]
 
-    def _read(self, decoder: Decoder, reading: Hypothesis, sound: _Sound) -> Reading:
-        return Reading(reading.tokens, decoder.words(reading, sound.log_probs))
+    def _read(self, decoder: Decoder, reading: Hypothesis, sound: Sound) -> Reading:
+        return Reading(reading.tokens, decoder.words(reading, sound.log_probs, sound.start))
 
-    def _judged(self, best: Reading, found: Sequence[Found], plain: Reading, sound: _Sound) -> list[Verdict]:
+    def _judged(self, best: Reading, found: Sequence[Found], plain: Reading, sound: Sound) -> list[Verdict]:
         """What the phones say of each phrase; where there is no veto, only what was heard in its place."""
         places = [(one.first, one.end) for one in found]
         book, options = self.prepared.book, self._bias.phonetic
@@ -158,7 +192,7 @@ class PhraseDecoder:
         found: Sequence[Found],
         plain: Reading,
         verdicts: Sequence[Verdict],
-        sound: _Sound,
+        sound: Sound,
     ) -> list[Event]:
         """The phrases of the best reading, fired or vetoed."""
         paid = self._paid(best)
@@ -204,7 +238,7 @@ class PhraseDecoder:
         return {(match.first, match.end): match.nats for match in self._graph.walk(reading.tokens)}
 
     def _nearly(
-        self, others: Sequence[_Candidate], best: Reading, found: Sequence[Found], sound: _Sound
+        self, others: Sequence[_Candidate], best: Reading, found: Sequence[Found], sound: Sound
     ) -> list[Event]:
         """Phrases that the best reading lacks, in the best of the others that has them."""
         known = {one.entry for one in found}
@@ -216,7 +250,7 @@ class PhraseDecoder:
                 known.update(one.entry for one in new)
         return events
 
-    def _lost(self, one: Found, reading: Reading, best: Reading, sound: _Sound) -> Event:
+    def _lost(self, one: Found, reading: Reading, best: Reading, sound: Sound) -> Event:
         words = reading.words[one.first : one.end]
         start, end = words[0].start, words[-1].end
         instead = best.during(start, end)
@@ -224,20 +258,28 @@ class PhraseDecoder:
         lost_to = " ".join(best.texts[slice(*instead)])
         return Event(one.entry, Outcome.nearly, start, end, 0.0, ratio, lost_to, confidence_of(words))
 
-    def _spotted(self, items: list[Item], sound: _Sound) -> tuple[list[Item], list[Event]]:
+    def _spotted(
+        self, items: list[Item], sound: Sound, found: Sequence[Spotted] | None
+    ) -> tuple[list[Item], list[Event]]:
         """The transcript with phrases that the search missed, where sub-words show them and phones agree."""
         seconds = self._plain.frame_seconds
         words = [
             Word(one.text, round(one.start / seconds), round(one.end / seconds), item.found is not None)
             for one, item in ((item.word, item) for item in items)
         ]
-        spotter, book = self.prepared.spotter, self.prepared.book
-        found = spotter.find(sound.log_probs)
-        placed = place(words, found, sound.phones, book, spotter.most_doubt, spotter.options)
+        spotter, book = self._bias.spotter, self.prepared.book
+        most_doubt = spotter.doubt_among(len(self.prepared.spelled))
+        if found is None:
+            apart = self.prepared.spotter.find(sound.log_probs)
+        else:
+            most_doubt -= self._bias.gating.stricter
+            long = [one for one in found if spotter.looks_for(one.text)]
+            apart = without_conflicts(long, spotter.conflict)
+        placed = place(words, apart, sound.phones, book, most_doubt, spotter)
         events, changed = [], list(items)
         for one in reversed(placed):
             spotted = one.spotted
-            said = self._plain.part(spotted.text, sound.log_probs, spotted.start, spotted.end)
+            said = self._said(spotted, sound)
             mark = Found(spotted.entry, spotted.start, spotted.end)
             instead = " ".join(item.word.text for item in items[one.first : one.end])
             changed[one.first : one.end] = [Item(word, mark) for word in said]
@@ -247,7 +289,12 @@ class PhraseDecoder:
             )
         return changed, events
 
-    def _looked_up(self, items: list[Item], sound: _Sound) -> tuple[list[Item], list[Event]]:
+    def _said(self, spotted: Spotted, sound: Sound) -> tuple[TimedWord, ...]:
+        """The words of a phrase where its sub-words are."""
+        frames = spotted.start - sound.start, spotted.end - sound.start
+        return self._plain.part(spotted.text, sound.log_probs, *frames, sound.start)
+
+    def _looked_up(self, items: list[Item], sound: Sound) -> tuple[list[Item], list[Event]]:
         """The transcript with words replaced that sound exactly like a phrase."""
         prepared = self.prepared
         alignment = align_words([item.word.text for item in items], sound.phones, prepared.book)

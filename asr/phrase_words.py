@@ -66,8 +66,9 @@ def merged(words: Sequence[TimedWord]) -> TimedWord:
 def shown(items: Sequence[Item], entries: Sequence[Entry]) -> tuple[PhraseWord, ...]:
     """The transcript with phrases as they are written."""
     words: list[PhraseWord] = []
-    for found, group in groupby(items, key=lambda item: item.found):
-        said = [item.word for item in group]
+    for _, group in groupby(items, key=lambda item: id(item.found)):
+        same = list(group)
+        found, said = same[0].found, [item.word for item in same]
         if found is None:
             words += [PhraseWord(word) for word in said]
             continue

@@ -14,6 +14,7 @@ from biasing.adapter import EncodedPhrases
 from biasing.finder import PhraseFinder
 from biasing.g2g import VariantOptions, with_variants
 from biasing.g2p import Pronouncer
+from biasing.gate import Gate
 from biasing.graph import ContextGraph, graph_of
 from biasing.lookup import LookupIndex
 from biasing.options import BiasOptions
@@ -77,7 +78,8 @@ class PreparedPhrases:
         bias = self.tools.bias
         _ = self.encoded, self.words, self.finder, self.book
         _ = bias.boosting and not self.tools.options.greedy and self.graph
-        _ = bias.spotting and self.spotter, bias.lookup and self.index
+        _ = self.gate if self.gated else bias.spotting and self.spotter
+        _ = bias.lookup and self.index
 
     @cached_property
     def spelled(self) -> tuple[Entry, ...]:
@@ -117,7 +119,7 @@ class PreparedPhrases:
 
     @cached_property
     def words(self) -> WordModel | None:
-        """The language model with them in its class; None where there is no model or the class is off."""
+        """The language model with them in its class; None where that is off or gives none anything."""
         ngram, options, bias = self.tools.ngram, self.tools.options, self.tools.bias
         if ngram is None or options.greedy or not (options.lm and bias.classes):
             return None
@@ -128,6 +130,8 @@ class PreparedPhrases:
             for spelling in entry.spellings
         ]
         unigram = replace(bias.unigram, most=self._decoder_share * bias.unigram.most)
+        if not unigram.most_among(len(members)):
+            return None
         return ClassModel(ngram, members, options.word_weights, unigram)
 
     @cached_property
@@ -144,6 +148,18 @@ class PreparedPhrases:
     def spotter(self) -> Spotter:
         """What finds them in the sub-words alone."""
         return Spotter(self.spelled, self.tools.encode, self.tools.bias.spotter)
+
+    @property
+    def gated(self) -> bool:
+        """Whether only what may have been said is searched for."""
+        return self.tools.bias.gate and not self.tools.options.greedy
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What tells which of them may have been said."""
+        bias = self.tools.bias
+        spotter = Spotter(self.spelled, self.tools.encode, replace(bias.spotter, least_letters=1))
+        return Gate(spotter, [self.book.ways_of(entry) for entry in self.spelled], bias.gating)
 
     @cached_property
     def index(self) -> LookupIndex:

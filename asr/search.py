@@ -15,8 +15,8 @@ from asr.align import (
     LogProbsError,
     TimedWord,
     TokenSpan,
+    align_checked,
     check_log_probs,
-    ctc_align,
     join_words,
     spans_of_path,
 )
@@ -271,22 +271,22 @@ class SearchStream:
 
     def partial(self) -> Hypothesis:
         """Return the best hypothesis so far, neither finished by the scorers nor aligned."""
-        return self._hypotheses(final=False)[0]
+        return self._hypotheses(1, final=False)[0]
 
     def finish(self) -> list[Hypothesis]:
         """Return the hypotheses at the end of the utterance, best first, at least one."""
-        hypotheses = self._hypotheses(final=True)[: self.options.n_best]
+        hypotheses = self._hypotheses(self.options.n_best, final=True)
         if not self._chunks:
             return hypotheses
         values = np.concatenate(self._chunks)
         for rank, found in enumerate(hypotheses[: self.options.aligned]):
             if found.acoustic > -math.inf:
-                spans = ctc_align(values, found.tokens, self.options.blank)
+                spans = align_checked(values, found.tokens, self.options.blank)
                 hypotheses[rank] = replace(found, spans=spans)
         return hypotheses
 
-    def _hypotheses(self, final: bool) -> list[Hypothesis]:
-        """All prefixes of the beam, sorted by score."""
+    def _hypotheses(self, count: int, final: bool) -> list[Hypothesis]:
+        """The best prefixes of the beam, so many at most, sorted by score."""
         if self._search is None or self._search.counts[LIVE] == 0:
             dead = -math.inf if self._search else 0.0
             begin = self._memory.begin(self._around)
@@ -301,8 +301,9 @@ class SearchStream:
             end = self._memory.finish(*state, self._around) if final else 0.0
             lm = float(tree.lm[row]) + end
             bias = _bias(self._search, slot, final)
-            found.append(Hypothesis(_tokens(tree, int(row)), acoustic, lm, bias))
-        return sorted(found, key=lambda hypothesis: -hypothesis.score)
+            found.append((Hypothesis((), acoustic, lm, bias), int(row)))
+        best = sorted(found, key=lambda one: -one[0].score)[:count]
+        return [replace(hypothesis, tokens=_tokens(tree, row)) for hypothesis, row in best]
 
 
 def _bias(search: Search, slot: int, final: bool) -> float:

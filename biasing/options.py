@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from biasing.gate import GateOptions
 from biasing.graph import BoostOptions
 from biasing.lookup import LookupOptions
 from biasing.phonetic import PhoneticOptions
@@ -57,6 +58,8 @@ class BiasOptions:
         spotting: look for phrases in the sub-words alone, whatever the search made of them, and put them in
             where their phones fit.
         lookup: replace words that sound exactly like a phrase.
+        gate: search with the list only where one of its phrases may have been said, by sub-words and phones;
+            needs the beam search.
         variants: alternative spellings of each phrase that are listened for too; 0 for none.
         segmentations: ways to cut each spelling into sub-words that are listened for.
         n_best: readings that are rescored, and among which a report looks for phrases that lost.
@@ -67,6 +70,7 @@ class BiasOptions:
         phonetic: constants of rescoring and veto.
         spotter: constants of the spotting.
         pronunciation: constants of the lookup.
+        gating: constants of the gate.
     """
 
     adapter: bool = True
@@ -76,6 +80,7 @@ class BiasOptions:
     veto: bool = True
     spotting: bool = True
     lookup: bool = True
+    gate: bool = True
     variants: int = 0
     segmentations: int = 1
     n_best: int = 10
@@ -85,6 +90,7 @@ class BiasOptions:
     phonetic: PhoneticOptions = field(default_factory=PhoneticOptions)
     spotter: SpottingOptions = field(default_factory=SpottingOptions)
     pronunciation: LookupOptions = field(default_factory=LookupOptions)
+    gating: GateOptions = field(default_factory=GateOptions)
 
     def __post_init__(self) -> None:
         for name, least in (("variants", 0), ("segmentations", 1), ("n_best", 1)):

@@ -39,6 +39,10 @@ class PhoneFrames:
     def __len__(self) -> int:
         return len(self.free)
 
+    def cut(self, start: int, end: int) -> PhoneFrames:
+        """The frames from `start` to `end` - 1."""
+        return PhoneFrames(self.log_probs[start:end], self.free[start:end], self.best[start:end])
+
 
 @dataclass(frozen=True)
 class AlignedWord:
@@ -76,12 +80,14 @@ class WordAlignment:
         cuts: the W + 1 frames between which the cost of each word counts: 0, the middles of the blanks
             between neighbours, and the number of frames; none without words.
         reason: why they cannot; empty where they can.
+        frame_costs: (T,) nats that each frame costs; none without words.
     """
 
     words: tuple[AlignedWord, ...]
     cost: float
     cuts: tuple[int, ...] = ()
     reason: str = ""
+    frame_costs: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
 
 def phone_frames(log_probs: ArrayLike) -> PhoneFrames:
@@ -177,4 +183,4 @@ def _aligned(
         places = dict.fromkeys(path[spoken[bounds[index] : bounds[index + 1]]].tolist())
         phones = names(ways.tokens[list(places)].tolist())
         found.append(AlignedWord(text, int(starts[index]), int(ends[index]), phones, max(0.0, shares[index])))
-    return WordAlignment(tuple(found), max(0.0, float(costs.sum())), tuple(cuts))
+    return WordAlignment(tuple(found), max(0.0, float(costs.sum())), tuple(cuts), frame_costs=costs)

@@ -74,6 +74,10 @@ class SpottingOptions:
         """The doubt that is forgiven one of so many phrases."""
         return self.doubt - self.crowding * math.log(max(1.0, phrases / self.room))
 
+    def looks_for(self, text: str) -> bool:
+        """Whether a spelling is long enough."""
+        return len(text.replace(" ", "")) >= self.least_letters
+
 
 @dataclass(frozen=True)
 class Spotted:
@@ -99,14 +103,14 @@ class Spotter:
         self.options = options or SpottingOptions()
         entries = tuple(entries)
         self.most_doubt = self.options.doubt_among(len(entries))
-        self._listed = [
+        self.listed = [
             (number, text)
             for number, entry in enumerate(entries)
             if entry.boost is None or entry.boost > 0
             for text in entry.spellings
-            if len(text.replace(" ", "")) >= self.options.least_letters
+            if self.options.looks_for(text)
         ]
-        spelled = [segment(text) for _, text in self._listed]
+        spelled = [segment(text) for _, text in self.listed]
         lengths = np.array([len(tokens) for tokens in spelled], dtype=np.int64)
         flat = np.array([token for tokens in spelled for token in tokens], dtype=np.int64)
         trie = make_trie(flat, lengths, int(flat.max(initial=0)) + 1)
@@ -120,13 +124,20 @@ class Spotter:
 
     def rows(self, log_probs: NDArray[np.float32]) -> list[Spotted]:
         """Every spelling with every frame in which it may end, in its best path to there."""
-        if not self._listed or not len(log_probs):
-            return []
+        return self.named(self.passed(log_probs))
+
+    def passed(self, log_probs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """`rows` as numbers: of the spelling among `listed`, score, first frame, frame after the last."""
+        if not self.listed or not len(log_probs):
+            return np.empty((0, 4))
         one = self.options
         shares = (math.log(max(share, TINY)) for share in (one.blank_threshold, one.first_token))
         limits = np.array([one.token_bonus, one.beam, *shares, one.least_score])
-        rows = spot(np.ascontiguousarray(log_probs, np.float32), self._nodes, limits)
-        return [Spotted(*self._listed[int(row[0])], row[1], int(row[2]), int(row[3])) for row in rows]
+        return spot(np.ascontiguousarray(log_probs, np.float32), self._nodes, limits)
+
+    def named(self, rows: NDArray[np.float64]) -> list[Spotted]:
+        """What some of the rows of `passed` say."""
+        return [Spotted(*self.listed[int(row[0])], row[1], int(row[2]), int(row[3])) for row in rows]
 
 
 def without_conflicts(found: Iterable[Spotted], share: float) -> list[Spotted]:
@@ -191,7 +202,7 @@ def place(
     best = sorted(found, key=lambda one: (-one.score, one.start))[: options.most]
     placed: list[Placed] = []
     for one in best:
-        first, end = _covered(words, one, options.replaced)
+        first, end = covered(words, one, options.replaced)
         taken = any(first < other.end and other.first < end for other in placed)
         if taken or any(word.listed for word in words[first:end]):
             continue
@@ -208,7 +219,7 @@ def place(
     return sorted(placed, key=lambda one: (one.first, one.spotted.start))
 
 
-def _covered(words: Sequence[Word], one: Spotted, share: float) -> tuple[int, int]:
+def covered(words: Sequence[Word], one: Spotted, share: float) -> tuple[int, int]:
     """The words that a phrase covers; between two words where there are none."""
     frames = one.start, one.end
     inside = [

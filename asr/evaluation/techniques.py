@@ -74,7 +74,7 @@ def biased(name: str, bias: BiasOptions) -> Maker:
 
 
 JOINT = BiasOptions()
-SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup")
+SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup", "gate")
 OFF = JOINT.without(*SWITCHES)
 BIASES: Mapping[str, BiasOptions] = {
     ADAPTER: replace(OFF, adapter=True),

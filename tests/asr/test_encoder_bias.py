@@ -24,7 +24,7 @@ from biasing.phrases import Phrase, make_phrases
 
 LOUD = BiasOptions(encoder=AdapterOptions(threshold=0.0, strength=3.0))
 PHRASES = ["vijun", "shanba", "kori tume", "pexquo", "lofawy"]
-ALONE = BiasOptions().without("boosting", "classes", "rescoring", "veto", "spotting", "lookup")
+ALONE = BiasOptions().without("boosting", "classes", "rescoring", "veto", "spotting", "lookup", "gate")
 
 
 @pytest.fixture(scope="module")

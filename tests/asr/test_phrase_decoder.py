@@ -9,12 +9,13 @@ from asr.compare import differences, format_differences
 from asr.manifest import read_manifest
 from asr.recognizer import Recognizer
 from asr.result import ResultError
+from biasing.gate import GateOptions
 from biasing.options import BiasOptions, BiasOptionsError
 from biasing.phrases import Phrase, joined, make_phrases, read_phrases
 from biasing.report import Outcome
 
 SAMPLES = Path(__file__).parents[2] / "recipes" / "samples"
-SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup")
+SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup", "gate")
 OFF = BiasOptions().without(*SWITCHES)
 
 
@@ -143,6 +144,27 @@ def test_every_switch_works_alone(recognizer, clips, phrases, switch):
     result = recognizer.transcribe(clips[0].audio, phrases, bias=bias)
     assert result.text
     assert len(result.bias.phrases) == len(phrases)
+
+
+def test_where_no_phrase_passes_the_gate_all_is_as_without_the_list(recognizer, clips, phrases, plain):
+    closed = BiasOptions(gating=GateOptions(doubt=-1e9)).without("lookup")
+    for clip, expected in zip(clips[:4], plain, strict=False):
+        result = recognizer.transcribe(clip.audio, phrases, bias=closed)
+        assert [word.text.lower() for word in result.words] == expected.text.split()
+        assert [(word.start, word.end, word.confidence) for word in result.words] == [
+            (word.start, word.end, word.confidence) for word in expected.words
+        ]
+
+
+def test_a_gate_that_is_wide_open_is_none(recognizer, clips, phrases):
+    """Spotting aside, which then looks at what passed it in place of what it finds itself."""
+    wide = BiasOptions(gating=GateOptions(doubt=1e9, words=1000)).without("spotting")
+    for clip in clips[:4]:
+        heard = [
+            recognizer.transcribe(clip.audio, phrases, bias=bias) for bias in (wide, wide.without("gate"))
+        ]
+        assert heard[0].segments == heard[1].segments
+        assert heard[0].bias.fired == heard[1].bias.fired
 
 
 def test_lists_may_change_between_two_calls(recognizer, clips, phrases, biased, plain):
