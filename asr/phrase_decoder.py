@@ -272,7 +272,6 @@ class PhraseDecoder:
         if found is None:
             apart = self.prepared.spotter.find(sound.log_probs)
         else:
-            most_doubt -= self._bias.gating.stricter
             long = [one for one in found if spotter.looks_for(one.text)]
             apart = without_conflicts(long, spotter.conflict)
         placed = place(words, apart, sound.phones, book, most_doubt, spotter)

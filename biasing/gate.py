@@ -34,19 +34,16 @@ class GateOptions:
         doubt_cost: how much what a phrase costs by itself, in nats per phone, counts as doubt.
         margin: frames by which the phones of a phrase may begin before its sub-words, and end behind them.
         words: words on either side of a phrase that are searched anew with it, 1 or more.
-        stricter: nats of doubt that spotting forgives less of what was let through: it then looks at phrases
-            that others over them would have kept from it.
     """
 
     doubt: float = 12.0
     doubt_cost: float = 3.0
     margin: int = 3
-    words: int = 2
-    stricter: float = 2.0
+    words: int = 3
 
     def __post_init__(self) -> None:
-        if math.isnan(self.doubt + self.stricter) or not 0 <= self.doubt_cost < math.inf:
-            raise GateError(f"{self}: doubt and stricter are nats, doubt_cost 0 or more and finite")
+        if math.isnan(self.doubt) or not 0 <= self.doubt_cost < math.inf:
+            raise GateError(f"{self}: doubt is a number of nats, doubt_cost 0 or more and finite")
         if self.margin < 0 or self.words < 1:
             raise GateError(f"{self}: margin is 0 or more, words 1 or more")
 
