@@ -9,7 +9,7 @@ from asr.align import TimedWord
 from asr.decoding import WHOLE, Decoder, Stretch
 from asr.encoder_bias import Adapted
 from asr.encoder_bias import Sound as States
-from asr.evidence import Reading, evidence
+from asr.evidence import Part, Reading, evidence
 from asr.phrase_words import Item, PhraseWord, confidence_of, marked, merged, shown
 from asr.prepared import PreparedPhrases
 from asr.search import Hypothesis
@@ -97,10 +97,10 @@ class PhraseDecoder:
         seconds, texts = self._plain.frame_seconds, plain.texts
         unlisted = self.prepared.finder.find(texts)
         words = [Word(one.text, round(one.start / seconds), round(one.end / seconds)) for one in plain.words]
-        passed = self.prepared.gate.open(sound.adapted, sound.phones, said)
-        placed = [(one, covered(words, one, self._bias.spotter.replaced)) for one in passed]
-        spotted = [(one, part) for one, part in placed if texts[slice(*part)] != one.text.split()]
+        spotted = self._passed(sound.log_probs, words, said, sound)
         places = [part for _, part in spotted]
+        if sound.adapted is not sound.log_probs:
+            places += [part for _, part in self._passed(sound.adapted, words, said, sound)]
         places += [(one.first, one.end) for one in unlisted if self._is_discouraged(one)]
         spans = [(one.first, one.end) for one in unlisted]
         outside, items, events, done = marked(plain.words, unlisted), list[Item](), list[Event](), 0
@@ -114,6 +114,18 @@ class PhraseDecoder:
             events, done = events + found, part[1]
         apart = [one for one in unlisted if not any(low <= one.first < high for low, high in parts)]
         return items + outside[done:], events + [self._heard_too(one, plain) for one in apart]
+
+    def _passed(
+        self, log_probs: LogProbs, words: Sequence[Word], said: WordAlignment, sound: Sound
+    ) -> list[tuple[Spotted, Part]]:
+        """What the gate lets through, each with the words in its place, where these are not the phrase."""
+        passed = self.prepared.gate.open(log_probs, sound.phones, said)
+        placed = [(one, covered(words, one, self._bias.spotter.replaced)) for one in passed]
+        return [
+            (one, part)
+            for one, part in placed
+            if [word.text for word in words[slice(*part)]] != one.text.split()
+        ]
 
     def _anew(
         self,

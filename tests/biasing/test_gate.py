@@ -114,9 +114,7 @@ def test_what_cannot_be_said_is_left_to_the_search():
     )
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"doubt": math.nan}, {"doubt_cost": -1.0}, {"margin": -1}, {"words": 0}, {"room": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"doubt": math.nan}, {"doubt_cost": -1.0}, {"margin": -1}, {"words": 0}])
 def test_options_that_no_gate_can_have_are_named(wrong):
     with pytest.raises(GateError, match=next(iter(wrong))):
         GateOptions(**wrong)
