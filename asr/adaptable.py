@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from asr.lora import LoraConfig, add_deltas, freeze
 from asr.pretrained_encoder import PretrainedEncoder, Samples, States
@@ -43,3 +45,20 @@ class AdaptableEncoder(nn.Module, PretrainedEncoder):
             )
         found: States = states[0].cpu().numpy()
         return found
+
+
+def attended(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    heads: int,
+    real: Tensor,
+    turned: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Tensor:
+    """Attention of all frames to the `real` ones `(B, T)`, from `(B, T, D)` to the same.
+
+    `turned` is what positions do to queries and keys `(B, H, T, D / H)`.
+    """
+    q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (queries, keys, values))
+    mixed = F.scaled_dot_product_attention(turned(q), turned(k), v, attn_mask=real[:, None, None])
+    return mixed.transpose(1, 2).flatten(2)

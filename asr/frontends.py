@@ -30,6 +30,7 @@ from asr.pretrained_encoder import (
     whisper_positions,
 )
 from asr.reasons import first_line
+from asr.whisper import WhisperBaseEn
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PretrainedConfig:
     """The encoder that a model was trained on."""
 
     encoder: str
-    """Name of the encoder: moonshine-tiny, whisper-base, huggingface, or huggingface-whisper."""
+    """Name of the encoder, one of `ENCODERS`."""
     sha256: str
     """SHA-256 of its weights; another file is refused."""
     dim: int
@@ -220,12 +221,14 @@ WHISPER_FOLDER = "huggingface-whisper"
 ENCODERS: dict[str, type[Any]] = {
     "moonshine-tiny": MoonshineEncoder,
     "whisper-base": WhisperEncoder,
+    "whisper-base.en": WhisperBaseEn,
     "huggingface": HuggingFaceEncoder,
     WHISPER_FOLDER: HuggingFaceWhisper,
 }
 """What runs each encoder as it is."""
 ADAPTABLE: dict[str, type[Any]] = {
     "moonshine-tiny": MoonshineTorch,
+    "whisper-base.en": WhisperBaseEn,
     WHISPER_FOLDER: HuggingFaceWhisper,
 }
 """What runs those that gradients go through, with deltas on them."""

@@ -1,4 +1,4 @@
-"""Encoders in the folders of Hugging Face's `transformers`, in torch: frozen, or Whisper's with deltas."""
+"""Encoders in the folders of Hugging Face's `transformers`: frozen and run by it, or Whisper's run by us."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.nn import functional as F
 
-from asr.adaptable import AdaptableEncoder
-from asr.conformer import length_mask
 from asr.encoder_files import WEIGHTS, find_folder, prove
 from asr.features import SAMPLE_RATE
+from asr.lora import LoraError
 from asr.pretrained_encoder import (
     WHISPER_FRAME,
     FrontendError,
@@ -27,6 +25,7 @@ from asr.pretrained_encoder import (
     whisper_frames,
 )
 from asr.reasons import first_line, last_line
+from asr.whisper import WhisperShape, WhisperTorch
 
 if TYPE_CHECKING:
     from asr.frontends import PretrainedConfig
@@ -75,46 +74,18 @@ class HuggingFaceEncoder(PretrainedEncoder):
         return found
 
 
-class HuggingFaceWhisper(AdaptableEncoder):
-    """Whisper's encoder (Radford et al. 2022) in torch, on the real length: T = ceil(N / 320)."""
+class HuggingFaceWhisper(WhisperTorch):
+    """The encoder of a Whisper folder, of any size; neither `transformers` nor a decoder is needed."""
 
     def __init__(self, config: PretrainedConfig, path: Path | None = None) -> None:
-        super().__init__()
         folder = find_folder(path)
         prove(folder / WEIGHTS, config.sha256, "give the folder that the model was trained on")
-        self.encoder: Any = _whisper_encoder(folder)
-        shape = self.encoder.config
-        self.mel = WhisperMel(shape.num_mel_bins)
-        self.dim, self.frame_rate = shape.d_model, SAMPLE_RATE / WHISPER_FRAME
-        self.longest = shape.max_source_positions * WHISPER_FRAME
-        self.settle(config.lora)
-
-    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Frontend`; what is longer than the trained positions reach goes through in pieces."""
-        places = range(0, max(samples.shape[1], 1), self.longest)
-        windows = [
-            self._window(samples[:, at : at + self.longest], (lengths - at).clamp(0, self.longest))
-            for at in places
-        ]
-        frames = torch.div(lengths + WHISPER_FRAME - 1, WHISPER_FRAME, rounding_mode="floor").clamp(min=1)
-        states = torch.cat(windows, 1)
-        return states * length_mask(frames, states.shape[1])[..., None], frames
-
-    def _window(self, samples: Tensor, lengths: Tensor) -> Tensor:
-        """`(B, N)` samples to `(B, ceil(N / 320), D)` states, those beyond an utterance's end arbitrary."""
-        encoder, frames = self.encoder, whisper_frames(samples.shape[1])
-        own = [whisper_frames(length) for length in lengths.tolist()]
-        rows = [
-            F.pad(self.mel(row[:length], 2 * count), (0, 2 * (frames - count)))
-            for row, length, count in zip(samples, lengths.tolist(), own, strict=True)
-        ]
-        real = length_mask(torch.tensor(own, device=samples.device), frames)
-        x = F.gelu(encoder.conv1(torch.cat(rows))) * real.repeat_interleave(2, dim=1)[:, None]
-        x = F.gelu(encoder.conv2(x)).transpose(1, 2) + encoder.embed_positions.weight[:frames]
-        for layer in encoder.layers:
-            x = layer(x, real[:, None, None, :], None)[0]
-        states: Tensor = encoder.layer_norm(x).float()
-        return states
+        try:
+            super().__init__(_whisper_shape(folder), _whisper_weights(folder / WEIGHTS), config.lora)
+        except (FrontendError, LoraError):
+            raise
+        except Exception as error:  # a damaged folder makes json, safetensors and torch raise all kinds
+            raise FrontendError(f"{folder}: not an encoder ({last_line(error)})") from error
 
 
 def _library(folder: Path) -> Any:
@@ -128,30 +99,29 @@ def _library(folder: Path) -> Any:
     return transformers
 
 
-def _whisper_encoder(folder: Path) -> Any:
-    """The encoder alone of a Whisper folder, in float32; a decoder in it is not read."""
-    library = _library(folder)
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+def _whisper_shape(folder: Path) -> WhisperShape:
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if (kind := settings.get("model_type")) != "whisper":
+        raise FrontendError(f"{folder}: holds a {kind} model; a Whisper encoder is needed")
+    return WhisperShape(
+        settings["d_model"],
+        settings["encoder_attention_heads"],
+        settings["encoder_layers"],
+        settings["encoder_ffn_dim"],
+        settings["num_mel_bins"],
+        settings["max_source_positions"],
+    )
 
-    try:
-        shape = library.AutoConfig.from_pretrained(folder, local_files_only=True)
-        if shape.model_type != "whisper":
-            raise FrontendError(f"{folder}: holds a {shape.model_type} model; a Whisper encoder is needed")
-        with torch.device("meta"):  # which draws no random weights for those of the file to replace
-            encoder = WhisperEncoder(shape)
-        with safe_open(folder / WEIGHTS, "pt") as file:
-            found = {name.removeprefix("model."): name for name in file.keys()}  # noqa: SIM118 (no dict)
-            weights = {
-                name.removeprefix("encoder."): file.get_tensor(stored).float()
-                for name, stored in found.items()
-                if name.startswith("encoder.")
-            }
-        encoder.load_state_dict(weights, assign=True)
-    except FrontendError:
-        raise
-    except Exception as error:  # these libraries have no common class but Exception for a damaged folder
-        raise FrontendError(f"{folder}: not an encoder ({last_line(error)})") from error
-    return encoder
+
+def _whisper_weights(file: Path) -> dict[str, Tensor]:
+    """The encoder's weights; a decoder in the file is not read."""
+    with safe_open(file, "pt") as tensors:
+        found = {name.removeprefix("model."): name for name in tensors.keys()}  # noqa: SIM118 (no dict)
+        return {
+            name.removeprefix("encoder."): tensors.get_tensor(stored)
+            for name, stored in found.items()
+            if name.startswith("encoder.")
+        }
 
 
 def _normalizes(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from asr.adaptable import AdaptableEncoder
+from asr.adaptable import AdaptableEncoder, attended
 from asr.conformer import length_mask
 from asr.encoder_files import find_encoder, known
 from asr.features import SAMPLE_RATE
@@ -108,14 +108,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], real: Tensor) -> Tensor:
         """See `Layer.forward`."""
-        q, k, v = (
-            project(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
-            for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        mixed = F.scaled_dot_product_attention(
-            turned(q, turn), turned(k, turn), v, attn_mask=real[:, None, None]
-        )
-        out: Tensor = self.dense(mixed.transpose(1, 2).flatten(2))
+        projected = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        out: Tensor = self.dense(attended(*projected, HEADS, real, lambda part: turned(part, turn)))
         return out
 
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from asr.audio import read_audio
 from asr.features import SAMPLE_RATE
 from asr.frontends import WHISPER_FOLDER, PretrainedConfig, huggingface_config, make_frontend
+from asr.ggml import read_ggml
 from asr.huggingface import HuggingFaceEncoder, HuggingFaceWhisper
 from asr.lora import LoraConfig
 from asr.pretrained_encoder import WhisperMel, whisper_positions
-from recipes.whisper.ggml import read_ggml
 
 ROUNDS = 3
 BATCH = 6

@@ -1,5 +1,6 @@
 """Encoders with random weights, made for the tests."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from asr import moonshine
 from asr.encoder_files import sha256_of
 from asr.frontends import ENCODERS, PretrainedConfig
+from asr.ggml import FACTS, MAGIC
+
+GGML_FACTS = dict(zip(FACTS, (300, 100, 16, 2, 2, 20, 16, 2, 1, 80, 1), strict=True))
 
 
 def write_moonshine(file: Path, seed: int = 0) -> PretrainedConfig:
@@ -106,6 +110,52 @@ def write_moonshine_graph(file: Path, seed: int = 0) -> PretrainedConfig:
             )
     held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     return _written(helper, helper.make_graph(nodes, "moonshine", [], [], held), file, "moonshine-tiny")
+
+
+def parts_of_whisper(seed=0):
+    """Tensors under OpenAI's names, as a file has them: matrices in float16, the rest in float32."""
+    width, bands = GGML_FACTS["n_audio_state"], GGML_FACTS["n_mels"]
+    shapes = {
+        "encoder.positional_embedding": (100, width),
+        "encoder.conv1.weight": (width, bands, 3),
+        "encoder.conv1.bias": (width, 1),
+        "encoder.conv2.weight": (width, width, 3),
+        "encoder.conv2.bias": (width, 1),
+        "encoder.ln_post.weight": (width,),
+        "encoder.ln_post.bias": (width,),
+    }
+    for layer in range(GGML_FACTS["n_audio_layer"]):
+        block = f"encoder.blocks.{layer}."
+        for name, rows, columns in (
+            *((f"attn.{part}", width, width) for part in ("query", "key", "value", "out")),
+            ("mlp.0", 4 * width, width),
+            ("mlp.2", width, 4 * width),
+        ):
+            shapes[f"{block}{name}.weight"] = (rows, columns)
+            shapes |= {} if name == "attn.key" else {f"{block}{name}.bias": (rows,)}
+        for name in ("attn_ln", "mlp_ln"):
+            shapes |= {f"{block}{name}.weight": (width,), f"{block}{name}.bias": (width,)}
+    shapes["decoder.token_embedding.weight"] = (300, width)
+    chance = np.random.default_rng(seed)
+    return {
+        name: chance.normal(0, 0.2, shape).astype(np.float16 if name.endswith("weight") else np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def write_ggml(file, tensors, kind=None):
+    """A ggml file, written by the description of the format."""
+    out = [struct.pack("<12i", MAGIC, *GGML_FACTS.values()), struct.pack("<2i", 80, 201)]
+    out.append(np.arange(80 * 201, dtype="<f4").tobytes())
+    words = [b"a", "\u00e9\u00df".encode(), b""]
+    out.append(struct.pack("<i", len(words)))
+    out += [struct.pack("<i", len(word)) + word for word in words]
+    for name, tensor in tensors.items():
+        type_ = (1 if tensor.dtype == np.float16 else 0) if kind is None else kind
+        out.append(struct.pack("<3i", tensor.ndim, len(name), type_))
+        out.append(struct.pack(f"<{tensor.ndim}i", *tensor.shape[::-1]) + name.encode() + tensor.tobytes())
+    file.write_bytes(b"".join(out))
+    return file
 
 
 def _written(helper, graph, file: Path, name: str) -> PretrainedConfig:

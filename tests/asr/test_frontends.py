@@ -120,7 +120,9 @@ def _sha256(file):
 
 
 def test_settings_that_no_encoder_has_are_refused():
-    with pytest.raises(FeatureError, match="accepted are moonshine-tiny, whisper-base, huggingface"):
+    with pytest.raises(
+        FeatureError, match=r"accepted are moonshine-tiny, whisper-base, whisper-base\.en, huggingface"
+    ):
         PretrainedConfig("x", "", 1, 1.0)
     with pytest.raises(FeatureError, match="above 0"):
         PretrainedConfig("moonshine-tiny", "", 0, 1.0)

@@ -102,7 +102,7 @@ def test_deltas_begin_as_nothing_bit_for_bit(config, encoder, whisper_folder, bf
 def test_nothing_but_the_deltas_is_trained_or_saved(config, encoder, whisper_folder):
     assert not [*encoder.parameters(), *encoder.state_dict()]
     adapted = with_deltas(config, whisper_folder).train()
-    assert not any(part.training for part in adapted.encoder.modules())
+    assert not any(part.training for part in adapted.modules())
     names = {name for name, _ in adapted.named_parameters()}
     assert names == set(adapted.state_dict())
     assert len(names) == 2 * 2 * 2  # layers, projections, A and B
@@ -140,7 +140,7 @@ def test_a_folder_that_holds_no_whisper_is_refused_in_one_line(whisper_folder, t
 
 
 def test_deltas_stand_on_no_other_encoder():
-    with pytest.raises(FeatureError, match="deltas stand on moonshine-tiny or huggingface-whisper alone"):
+    with pytest.raises(FeatureError, match=r"deltas stand on moonshine-tiny or .* alone"):
         PretrainedConfig("whisper-base", "0" * 64, 512, 50.0, LoraConfig())
 
 

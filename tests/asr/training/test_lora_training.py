@@ -174,8 +174,15 @@ def test_what_cannot_be_adapted_is_refused(config, tmp_path):
         train(with_run(negative, tmp_path / "negative"))
 
 
-def test_the_recipe_is_valid():
-    recipe = load_config(Path(__file__).parents[3] / "recipes" / "whisper" / "config.toml")
-    shape = model_config(recipe)
-    assert shape.frontend.lora == LoraConfig(rank=8, alpha=16.0, targets=("q_proj", "v_proj"))
-    assert not model_config(dataclasses.replace(recipe, lora=LoraTrainingConfig())).has_deltas
+@pytest.mark.parametrize(
+    ("folder", "deltas"),
+    [
+        ("whisper", LoraConfig(rank=8, alpha=16.0, targets=("q_proj", "v_proj"))),
+        ("moonshine", LoraConfig(rank=32, alpha=32.0, targets=("*_proj", "dense", "fc1", "fc2"))),
+    ],
+)
+def test_the_recipes_begin_with_the_encoder_as_it_is(folder, deltas):
+    recipes = Path(__file__).parents[3] / "recipes" / folder
+    frozen, adapted = (model_config(load_config(recipes / f"{name}.toml")) for name in ("config", "deltas"))
+    assert adapted.frontend.lora == deltas
+    assert frozen == dataclasses.replace(adapted, frontend=dataclasses.replace(adapted.frontend, lora=None))

@@ -50,7 +50,9 @@ def test_an_empty_file_gives_the_defaults(tmp_path):
     assert load_config(written(tmp_path, "")) == TrainConfig()
 
 
-@pytest.mark.parametrize("name", ["base/config.toml", "base/second.toml", "moonshine/config.toml"])
+@pytest.mark.parametrize(
+    "name", [f"{name}.toml" for name in ("base/config", "base/second", "moonshine/config", "whisper/config")]
+)
 def test_the_recipes_of_the_models_are_valid(name):
     assert len(load_config(RECIPES / name).data.sources) > 1
 
