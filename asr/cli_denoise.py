@@ -18,7 +18,7 @@ def denoise(
         typer.Option(
             "--model",
             help="Denoiser folder.",
-            show_default="the one shipped, for 16 kHz",
+            show_default="the one shipped for a recording's rate",
             envvar="ONOMA_DENOISE_MODEL",
         ),
     ] = None,
@@ -30,8 +30,9 @@ def denoise(
         float, typer.Option("--floor", max=0.0, help="Least gain in dB; -15 keeps some of the noise.")
     ] = -80.0,
     post_filter: Annotated[
-        bool, typer.Option("--post-filter/--no-post-filter", help="Less noise between words, for listening.")
-    ] = True,
+        bool,
+        typer.Option("--post-filter/--no-post-filter", help="Less noise between words, at a cost to speech."),
+    ] = False,
     plot: Annotated[
         bool, typer.Option("--plot", help="Also draw spectrograms before and after, pitch and gains.")
     ] = False,
@@ -41,8 +42,9 @@ def denoise(
 ) -> None:
     """Take the noise out of recordings.
 
-    Rate, channels, length and file format stay. The network works at its own rate: what lies above half of it
-    is lost, and a warning says so. Exit code: 0 all done, 1 some failed, 2 wrong usage.
+    Rate, channels, length and file format stay. Recordings up to 16 kHz go through a network for 16 kHz,
+    others through one for 48 kHz. A network named with --model works at its own rate: what lies above half of
+    it is lost, and a warning says so. Exit code: 0 all done, 1 some failed, 2 wrong usage.
     """
     from asr.cli import SOME_FAILED, Level, told
 
@@ -50,7 +52,6 @@ def denoise(
         from asr.percepnet.denoiser import DenoiseOptions
         from asr.percepnet.model import load_model
         from asr.percepnet.recordings import RecordingDenoiser, denoise_all, plan
-        from asr.percepnet.shipped import shipped_folder
         from asr.progress import audio_progress
 
         jobs = plan(audio, recursive, out)
@@ -61,7 +62,7 @@ def denoise(
                 err=True,
             )
         options = DenoiseOptions(mix=mix, floor_db=floor_db, post_filter=post_filter)
-        work = RecordingDenoiser(load_model(model or shipped_folder(16_000)), options, plot)
+        work = RecordingDenoiser(load_model(model) if model else None, options, plot)
         with audio_progress([job.audio for job in todo], shown=not quiet) as progress:
             failed = denoise_all(todo, work, progress)
         if failed and len(todo) > 1:

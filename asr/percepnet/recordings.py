@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,16 @@ from asr.audio import AudioError, duration, read_audio
 from asr.batch import STDIN, InputError, Progress, find_audio
 from asr.files import OutputError
 from asr.percepnet.denoiser import DenoiseError, DenoiseOptions, Denoiser
-from asr.percepnet.model import DenoiserModel
+from asr.percepnet.model import DenoiserModel, load_model
 from asr.percepnet.plots import plot_denoised
+from asr.percepnet.shipped import shipped_folder
 
 log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
+
+NARROW, WIDE = 16_000, 48_000
+"""Rates that denoisers come for."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ def plan(inputs: Sequence[str], recursive: bool, out: Path) -> list[DenoiseJob]:
 class RecordingDenoiser:
     """What is done to each recording."""
 
-    model: DenoiserModel
+    model: DenoiserModel | None
+    """None: the one that comes with this version for the recording's rate."""
     options: DenoiseOptions
     plot: bool = False
     """Whether a picture is drawn beside each result."""
@@ -70,14 +76,16 @@ class RecordingDenoiser:
             OutputError: the result cannot be written.
         """
         duration(job.audio)  # names what is wrong with a file that is no audio
-        info, rate = soundfile.info(job.audio), self.model.sample_rate
+        info = soundfile.info(job.audio)
+        model = self.model or shipped_model(info.samplerate)
+        rate = model.sample_rate
         if info.samplerate > rate:
             log.warning("%s: sound above %d Hz is lost, the denoiser ends there", job.audio, rate // 2)
         columns = []
         for channel in range(info.channels):
             heard = read_audio(job.audio, info.samplerate, channel)
             noisy = soxr.resample(heard, info.samplerate, rate, quality="HQ")
-            denoiser = Denoiser(rate, self.model, self.options)
+            denoiser = Denoiser(rate, model, self.options)
             clean = denoiser.denoise(noisy)
             if self.plot:
                 suffix = f".{channel + 1}.png" if info.channels > 1 else ".png"
@@ -88,6 +96,12 @@ class RecordingDenoiser:
             column[: len(restored)] = restored
             columns.append(column)
         _write(job.target, np.stack(columns, 1), info)
+
+
+@cache
+def shipped_model(sample_rate: int) -> DenoiserModel:
+    """The shipped model that keeps all that a recording of this rate holds, or most of it."""
+    return load_model(shipped_folder(NARROW if sample_rate <= NARROW else WIDE))
 
 
 def denoise_all(

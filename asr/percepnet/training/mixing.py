@@ -167,7 +167,8 @@ class Mixer:
     def _babble(self, generator: np.random.Generator) -> Samples:
         voices = int(generator.integers(TALKERS[0], TALKERS[1] + 1))
         speeds = self.config.speech_speed
-        return np.sum([self.speech.cut(self.length, speeds, generator) for _ in range(voices)], 0)
+        cuts = [self.speech.cut(self.length, speeds, generator) for _ in range(voices)]
+        return np.asarray(np.sum(cuts, 0), np.float32)
 
     def _recorded(self, generator: np.random.Generator) -> Samples:
         """A stretch of a recording that is not silent, if three tries find one."""

@@ -112,7 +112,7 @@ def _evenly(audio: AudioCache, files: tuple[Path, ...]) -> Sounds:
 
 
 def _shares(weights: list[float]) -> NDArray[np.float64]:
-    return np.array(weights) / np.sum(weights)
+    return np.asarray(np.array(weights) / np.sum(weights))
 
 
 class DenoiserTrainer(Run[float]):

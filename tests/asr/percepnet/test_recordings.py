@@ -7,7 +7,9 @@ from random_networks import random_network
 from typer.testing import CliRunner
 
 from asr.cli import app
+from asr.percepnet import shipped as shipped_models
 from asr.percepnet.model import save_model
+from asr.percepnet.recordings import shipped_model
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,27 @@ def test_rate_channels_length_and_format_stay(model, tmp_path, caplog, name, kin
     for field in ("samplerate", "channels", "frames", "format", "subtype"):
         assert getattr(before, field) == getattr(after, field)
     assert not np.array_equal(soundfile.read(source)[0], soundfile.read(tmp_path / "out" / name)[0])
+
+
+@pytest.mark.parametrize(
+    ("rate", "asked"), [(8_000, 16_000), (16_000, 16_000), (22_050, 48_000), (48_000, 48_000)]
+)
+def test_the_shipped_model_keeps_what_a_recording_holds(monkeypatch, tmp_path, rate, asked):
+    for shipped in (16_000, 48_000):
+        save_model(random_network(shipped), shipped, tmp_path / f"denoiser-{shipped // 1000}k")
+    monkeypatch.setattr(shipped_models, "PRETRAINED", tmp_path)
+    shipped_model.cache_clear()
+    assert shipped_model(rate).sample_rate == asked
+    shipped_model.cache_clear()
+
+
+def test_a_full_band_recording_keeps_its_treble(tmp_path):
+    source = write(tmp_path / "a.wav", rate=48_000, seconds=1.0)
+    assert onoma(source, "-o", tmp_path / "out", "--mix", 0.5).exit_code == 0
+    before, after = (
+        np.abs(np.fft.rfft(soundfile.read(file)[0])) for file in (source, tmp_path / "out" / "a.wav")
+    )
+    assert after[10_000:18_000].mean() > 0.3 * before[10_000:18_000].mean()
 
 
 def test_mix_of_one_changes_nothing_in_any_channel(model, tmp_path):
