@@ -31,8 +31,8 @@ SNRS_DB = (0.0, 5.0, 10.0, 15.0)
 HELD_OUT = 8
 """Every so many sentences and noises are kept for dev."""
 ABOVE_HZ = 8000.0
-NOTHING = 1e-3
-"""Peak below which a band counts as empty: what a resampler leaves of a band that it takes away."""
+LOST = 1e-4
+"""Power above 8 kHz, relative to that of the clean speech there, below which the band is gone."""
 
 
 def fullband_pairs(data: Path, count: int) -> Iterator[Pair]:
@@ -55,8 +55,8 @@ def narrowed(denoise: Denoise) -> Denoise:
     """A denoiser for 16 kHz on a recording at 48 kHz: what lies above 8 kHz is lost."""
 
     def run(samples: Samples) -> Samples:
-        heard = soxr.resample(denoise(soxr.resample(samples, RATE, NARROW)), NARROW, RATE)
-        return np.resize(heard, len(samples))
+        heard = soxr.resample(denoise(soxr.resample(samples, RATE, NARROW)), NARROW, RATE)[: len(samples)]
+        return np.pad(heard, (0, len(samples) - len(heard)))
 
     return run
 
@@ -65,12 +65,10 @@ def measured(clean: Samples, heard: Samples) -> dict[str, float]:
     """Nearness below 8 kHz, SI-SDR of the whole band, and of what lies above 8 kHz alone."""
     below = nearness(soxr.resample(clean, RATE, NARROW), soxr.resample(heard, RATE, NARROW))
     whole = {**below, "SI-SDR, 48 kHz": si_sdr(clean, heard)}
-    high = _above(heard)
-    return (
-        {**whole, "SI-SDR above 8 kHz": si_sdr(_above(clean), high)}
-        if np.abs(high).max() > NOTHING
-        else whole
-    )
+    wanted, high = _above(clean), _above(heard)
+    if np.mean(high**2) < LOST * np.mean(wanted**2):
+        return whole
+    return {**whole, "SI-SDR above 8 kHz": si_sdr(wanted, high)}
 
 
 def _above(samples: Samples) -> Samples:

@@ -12,7 +12,7 @@ from asr.percepnet import DenoiseOptions, Denoiser
 from asr.percepnet.bands import audio_format
 from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
-from recipes.denoiser import compare, sounds, tables
+from recipes.denoiser import compare, fullband, sounds, tables
 from recipes.denoiser.compare import Scores
 from recipes.denoiser.hear import Behind, share_of
 from recipes.denoiser.peers import delay, in_time
@@ -187,3 +187,18 @@ def test_si_sdr_ignores_level_and_offset():
     clean, heard = noise(4000), noise(4000) + noise(4000, 1)
     assert si_sdr(clean, heard) == pytest.approx(si_sdr(clean, 0.3 * heard + 0.2), abs=1e-3)
     assert si_sdr(clean, heard) == pytest.approx(0, abs=0.5)
+
+
+def test_what_a_denoiser_for_16_khz_loses_is_the_treble(monkeypatch):
+    monkeypatch.setattr(fullband, "nearness", lambda clean, heard: {"SI-SDR": si_sdr(clean, heard)})
+    spectrum = np.fft.rfft(noise(48_001))
+    spectrum[7000:9000] = 0  # where the resampler ends
+    clean = np.fft.irfft(spectrum, 48_001).astype(np.float32)
+    whole = fullband.measured(clean, clean)
+    assert whole["SI-SDR above 8 kHz"] > 60
+    heard = fullband.narrowed(lambda samples: samples)(clean)
+    assert heard.shape == clean.shape
+    narrow = fullband.measured(clean, heard)
+    assert narrow["SI-SDR"] > 30
+    assert narrow["SI-SDR, 48 kHz"] == pytest.approx(10 * np.log10(7 / 15), abs=0.3)
+    assert "SI-SDR above 8 kHz" not in narrow
