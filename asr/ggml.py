@@ -8,8 +8,9 @@ int32 sizes, innermost first, the name, and the values.
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import SEEK_CUR
 from pathlib import Path
@@ -95,10 +96,10 @@ def read_ggml(path: Path) -> GgmlFile:
             raise GgmlError(f"{path}: not a ggml file of Whisper; give one such as ggml-base.en.bin")
         facts = dict(zip(FACTS, _numbers(file, len(FACTS), path), strict=True))
         bands, bins = _numbers(file, 2, path)
-        filters = np.frombuffer(_bytes(file, 4 * bands * bins, path), "<f4").reshape(bands, bins)
+        filters = np.frombuffer(_bytes(file, 4 * _volume((bands, bins), path), path), "<f4")
         for _ in range(_numbers(file, 1, path)[0]):
             _bytes(file, _numbers(file, 1, path)[0], path)
-        return GgmlFile(path, facts, filters, dict(_tensors(file, path)))
+        return GgmlFile(path, facts, filters.reshape(bands, bins), dict(_tensors(file, path)))
 
 
 def _tensors(file: IO[bytes], path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -114,11 +115,19 @@ def _tensors(file: IO[bytes], path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         if kind not in TYPES:
             raise GgmlError(f"{path}: {name} is quantised (type {kind}); give a file of float16 or float32")
         kept = np.dtype(TYPES[kind]).newbyteorder("<")
-        size = kept.itemsize * int(np.prod(sizes, dtype=np.int64))
+        size = kept.itemsize * _volume(sizes, path)
         if name.startswith(PREFIX):
             yield name, np.frombuffer(_bytes(file, size, path), kept).reshape(sizes[::-1])
-        elif size >= 0:
+        else:
             file.seek(size, SEEK_CUR)
+
+
+def _volume(sizes: Sequence[int], path: Path) -> int:
+    """The values of an array of these sizes, no more than the file can hold."""
+    volume = math.prod(sizes)
+    if min(sizes) < 1 or volume > path.stat().st_size:
+        raise GgmlError(f"{path}: sizes {list(sizes)} that no file of its length has; fetch it again")
+    return volume
 
 
 def _numbers(file: IO[bytes], count: int, path: Path) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ class Sound:
 
 
 def frames_of(words: Sequence[TimedWord], part: Part, frames: int, frame_seconds: float) -> tuple[int, int]:
-    """The first and the last frame but one of some words: up to the middles of the gaps around them."""
+    """The first frame of some words and the one after their last: the middles of the gaps around them."""
 
     def between(place: int) -> int:
         if place == 0:
@@ -75,7 +75,7 @@ def parts_around(places: Iterable[Part], spans: Iterable[Part], count: int, marg
 def _joined(parts: Iterable[Part]) -> list[Part]:
     """Those that overlap as one."""
     found: list[Part] = []
-    for first, end in sorted(parts):
+    for first, end in sorted(set(parts)):
         if found and first < found[-1][1]:
             found[-1] = found[-1][0], max(found[-1][1], end)
         else:

@@ -20,6 +20,10 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 
+MOST_APART = 1 << 16
+"""Most frames or words around a phrase that can be asked for."""
+
+
 class GateError(ValueError):
     """Options that no gate can have."""
 
@@ -42,10 +46,17 @@ class GateOptions:
     words: int = 3
 
     def __post_init__(self) -> None:
-        if math.isnan(self.doubt) or not 0 <= self.doubt_cost < math.inf:
-            raise GateError(f"{self}: doubt is a number of nats, doubt_cost 0 or more and finite")
-        if self.margin < 0 or self.words < 1:
-            raise GateError(f"{self}: margin is 0 or more, words 1 or more")
+        nats = (self.doubt, self.doubt_cost)
+        if not all(isinstance(one, int | float) for one in nats) or not 0 <= self.doubt_cost < math.inf:
+            raise GateError(f"{self}: doubt is a number of nats, doubt_cost one of 0 or more and finite")
+        if math.isnan(self.doubt) or not (_whole(self.margin, 0) and _whole(self.words, 1)):
+            raise GateError(
+                f"{self}: doubt is a number, margin a whole one from 0, words from 1, both to {MOST_APART}"
+            )
+
+
+def _whole(given: object, least: int) -> bool:
+    return isinstance(given, int) and least <= given <= MOST_APART
 
 
 class _Said(NamedTuple):

@@ -45,6 +45,17 @@ class AdapterOptions:
             raise BiasOptionsError(f"{self}: longest and kept are 1 or more, decoder_share 0..1")
 
 
+_CONSTANTS = {
+    "encoder": AdapterOptions,
+    "boost": BoostOptions,
+    "unigram": ClassOptions,
+    "phonetic": PhoneticOptions,
+    "spotter": SpottingOptions,
+    "pronunciation": LookupOptions,
+    "gating": GateOptions,
+}
+
+
 @dataclass(frozen=True)
 class BiasOptions:
     """Switches of the techniques, each of them independent of the others, and their constants.
@@ -96,6 +107,9 @@ class BiasOptions:
         for name, least in (("variants", 0), ("segmentations", 1), ("n_best", 1)):
             if getattr(self, name) < least:
                 raise BiasOptionsError(f"{name} is {getattr(self, name)}; give {least} or more")
+        for name, kind in _CONSTANTS.items():
+            if not isinstance(given := getattr(self, name), kind):
+                raise BiasOptionsError(f"{name} is {given!r:.60}; give {kind.__name__}(...)")
 
     def without(self, *switches: str) -> BiasOptions:
         """The same with some switches off; raises `TypeError` where there is no such switch."""

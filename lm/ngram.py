@@ -1,4 +1,4 @@
-"""An n-gram language model asked by words (`NGram`, `WeightedNGram`) or by tokens (`WordScorer`)."""
+"""An n-gram language model asked by words (`NGram`, `WeightedNGram`) or by tokens (`TokenScorer`)."""
 
 from __future__ import annotations
 
@@ -207,8 +207,9 @@ class WeightedNGram:
             best = self.ngram.unknown_score + self.options.unk_penalty
         if len(self._paid) >= MOST_WORDS_REMEMBERED:
             self._paid = {"": 0.0}
-        self._paid[letters] = self.options.weight * best + self.options.word_bonus
-        return self._paid[letters]
+        paid = self.options.weight * best + self.options.word_bonus
+        self._paid[letters] = paid
+        return paid
 
 
 class TokenScorer:

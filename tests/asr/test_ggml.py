@@ -1,5 +1,6 @@
 """Whisper's encoder in a ggml file: exactly what was put in, run as any other, refused when damaged."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,16 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path):
     wrong = write_ggml(
         tmp_path / "wrong.bin", parts_of_whisper() | {"encoder.ln_post.bias": np.zeros(3, np.float32)}
     )
-    for content in (b"GGUF" + whole[4:], whole[:5000], wrong.read_bytes()):
+    bands = [
+        whole[:48] + struct.pack("<2i", *sizes) + whole[56:] for sizes in ((2**31 - 1, 2**31 - 1), (-2, -2))
+    ]
+    place = whole.index(b"decoder.") - 8
+    negative = whole[:place] + struct.pack("<2i", -3, -4) + whole[place + 8 :]
+    for content in (b"GGUF" + whole[4:], whole[:5000], wrong.read_bytes(), *bands, negative):
         file = tmp_path / "ggml.bin"
         file.write_bytes(content)
         with pytest.raises(
-            FrontendError, match=r"ggml\.bin: (not an encoder|not a ggml file|cut off)"
+            FrontendError, match=r"ggml\.bin: (not an encoder|not a ggml file|cut off|sizes)"
         ) as error:
             WhisperBaseEn(config_of(file), file)
         assert "\n" not in str(error.value)

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from asr.audio import read_audio
 from asr.compare import differences, format_differences
 from asr.manifest import read_manifest
 from asr.recognizer import Recognizer
@@ -165,6 +167,21 @@ def test_a_gate_that_is_wide_open_is_none(recognizer, clips, phrases):
         ]
         assert heard[0].segments == heard[1].segments
         assert heard[0].bias.fired == heard[1].bias.fired
+
+
+def test_what_is_said_once_is_heard_once_where_nothing_is_heard_without_the_list(recognizer, phrases):
+    name = read_audio(SAMPLES / "my-sister-siobhan-is-857421736fc7.flac")[9_920:19_520]
+    empty, fired = 0, 0
+    for seed in range(8):
+        hiss = 0.04 * np.random.default_rng(seed).normal(size=len(name))
+        result = recognizer.transcribe(((0.4 * name + hiss).astype(np.float32), 16_000), phrases)
+        empty += not result.bias.plain_text
+        events = [event for phrase in result.bias.fired for event in phrase.events]
+        fired += len(events)
+        assert len(events) <= len(result.words) <= 3
+        assert len({(event.start, event.end) for event in events}) == len(events)
+    assert empty
+    assert fired
 
 
 def test_lists_may_change_between_two_calls(recognizer, clips, phrases, biased, plain):

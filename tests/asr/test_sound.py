@@ -42,7 +42,8 @@ def test_parts_hold_their_places_and_cut_no_span(seed):
 
 
 def test_an_utterance_without_words_is_one_part():
-    assert parts_around([(0, 0)], [], 0, 1) == [(0, 0)]
+    for places in ([(0, 0)], [(0, 0)] * 5):
+        assert parts_around(places, [], 0, 3) == [(0, 0)]
     assert frames_of([], (0, 0), 7, 0.04) == (0, 7)
 
 

@@ -9,6 +9,8 @@ import pytest
 from phones_said import Letters, random_log_probs, said
 
 from biasing.gate import Gate, GateError, GateOptions
+from biasing.graph import BoostOptions
+from biasing.options import BiasOptions, BiasOptionsError
 from biasing.phone_alignment import PhoneFrames, WordAlignment, align_words, phone_frames, span_cost
 from biasing.phone_book import PhoneBook
 from biasing.phrases import make_phrases
@@ -114,7 +116,25 @@ def test_what_cannot_be_said_is_left_to_the_search():
     )
 
 
-@pytest.mark.parametrize("wrong", [{"doubt": math.nan}, {"doubt_cost": -1.0}, {"margin": -1}, {"words": 0}])
+WRONG = [
+    {"doubt": math.nan},
+    {"doubt": "x"},
+    {"doubt_cost": -1.0},
+    {"margin": -1},
+    {"margin": 1.5},
+    {"margin": 10**30},
+    {"words": 0},
+    {"words": 2.5},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_options_that_no_gate_can_have_are_named(wrong):
     with pytest.raises(GateError, match=next(iter(wrong))):
         GateOptions(**wrong)
+
+
+@pytest.mark.parametrize("given", [None, {}, BoostOptions()])
+def test_constants_of_another_kind_are_refused(given):
+    with pytest.raises(BiasOptionsError, match=r"gating is .*; give GateOptions\(\.\.\.\)"):
+        BiasOptions(gating=given)

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from asr.percepnet.bands import Format, audio_format, band_weights
 from asr.percepnet.model import CONFIG_FILE
 from asr.percepnet.network import PercepNet
+from asr.reasons import last_line
 from asr.training.config import ConfigError
 
 FLOAT_FILE = "weights.safetensors"
@@ -35,23 +37,25 @@ def begin_with(network: PercepNet, sample_rate: int, runs: Sequence[Path]) -> No
     found = [_finished(run, sample_rate) for run in runs]
     if len(found) > 2:
         raise ConfigError(f"run.start names {len(found)} runs; a network begins with one, or with two")
-    weights = found[0] if len(found) == 1 else side_by_side(*found)
     try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
+        network.load_state_dict(found[0] if len(found) == 1 else side_by_side(*found))
+    except (RuntimeError, KeyError) as error:
         told = " and ".join(map(str, runs))
-        raise ConfigError(f"run.start: {told} has other widths than this network: {error}") from error
+        raise ConfigError(
+            f"run.start: {told} has other widths than this network ({last_line(error)}); "
+            "start from runs of the same shape"
+        ) from error
 
 
 def _finished(run: Path, sample_rate: int) -> Weights:
     try:
         config = json.loads((run / "model" / CONFIG_FILE).read_text(encoding="utf-8"))
         weights = load_file(run / FLOAT_FILE)
-    except OSError as error:
-        raise ConfigError(f"run.start: {run} is not the folder of a finished run ({error})") from error
-    if config["sample_rate"] == sample_rate:
-        return weights
-    return moved(weights, audio_format(config["sample_rate"]), audio_format(sample_rate))
+        own = audio_format(config["sample_rate"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        reason = last_line(error)
+        raise ConfigError(f"run.start: {run} is not the folder of a finished run ({reason})") from error
+    return weights if own.sample_rate == sample_rate else moved(weights, own, audio_format(sample_rate))
 
 
 def side_by_side(first: Weights, second: Weights) -> Weights:

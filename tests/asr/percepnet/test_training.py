@@ -1,6 +1,7 @@
 """Training the denoiser: mixtures, runs that are resumed, configurations that are refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,3 +263,9 @@ def test_a_run_begins_with_the_weights_of_another(config, tmp_path):
         begin_with(PercepNet(replace(config.shape, gru=13)), 16_000, [Path(config.run.out)])
     with pytest.raises(ConfigError, match="not the folder of a finished run"):
         begin_with(PercepNet(config.shape), 16_000, [tmp_path / "nowhere"])
+    for damaged, content in (("model/config.json", "{"), ("model/config.json", "{}"), (FLOAT_FILE, "?")):
+        broken = shutil.copytree(config.run.out, tmp_path / "broken", dirs_exist_ok=True)
+        (broken / damaged).write_text(content)
+        with pytest.raises(ConfigError, match="not the folder of a finished run") as error:
+            begin_with(PercepNet(config.shape), 16_000, [broken])
+        assert "\n" not in str(error.value)
