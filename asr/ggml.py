@@ -125,8 +125,10 @@ def _tensors(file: IO[bytes], path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 def _volume(sizes: Sequence[int], path: Path) -> int:
     """The values of an array of these sizes, no more than the file can hold."""
     volume = math.prod(sizes)
-    if min(sizes) < 1 or volume > path.stat().st_size:
-        raise GgmlError(f"{path}: sizes {list(sizes)} that no file of its length has; fetch it again")
+    if min(sizes) < 1:
+        raise GgmlError(f"{path}: damaged, an array has the sizes {list(sizes)}; fetch it again")
+    if volume > path.stat().st_size:
+        raise GgmlError(f"{path}: cut off; fetch it again")
     return volume
 
 

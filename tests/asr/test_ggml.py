@@ -64,7 +64,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path):
         file = tmp_path / "ggml.bin"
         file.write_bytes(content)
         with pytest.raises(
-            FrontendError, match=r"ggml\.bin: (not an encoder|not a ggml file|cut off|sizes)"
+            FrontendError, match=r"ggml\.bin: (not an encoder|not a ggml file|cut off|damaged)"
         ) as error:
             WhisperBaseEn(config_of(file), file)
         assert "\n" not in str(error.value)
