@@ -15,7 +15,7 @@ from torch import Tensor
 from asr.percepnet.bands import Format, audio_format
 from asr.percepnet.targets import analyse_signal, band_products, make_targets
 from asr.percepnet.training.config import MixConfig
-from asr.percepnet.training.noises import bent, clatter, coloured_noise, hum, swollen
+from asr.percepnet.training.noises import bent, clatter, coloured_noise, hum, smooth_curves, swollen
 from asr.training.augment import change_speed, mix_at_snr, room_response
 from asr.training.cache import AudioCache
 
@@ -112,8 +112,7 @@ def equalized(batch: MixtureBatch, spread: float, generator: np.random.Generator
     if spread == 0:
         return batch
     count, bands = len(batch.features), batch.gains.shape[-1]
-    waves = np.cos(np.pi * np.arange(1, BENDS + 1)[:, None] * (np.arange(bands) + 0.5) / bands)
-    curves = generator.normal(0, spread / 10 * (2 / BENDS) ** 0.5, (count, BENDS)) @ waves
+    curves = smooth_curves((np.arange(bands) + 0.5) / bands, count, BENDS, spread / 10, generator)
     features = batch.features.clone()
     features[:, :, :bands] += torch.from_numpy(curves).float()[:, None]
     return replace(batch, features=features)

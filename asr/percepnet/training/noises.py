@@ -69,11 +69,22 @@ def swollen(samples: Samples, depth_db: float, rate: int, generator: np.random.G
     return np.asarray(samples * 10 ** (depth_db / 20 * swell(len(samples), rate, generator)), np.float32)
 
 
+def smooth_curves(
+    places: NDArray[np.float64], count: int, bends: int, spread: float, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Random curves `(count, len(places))` of this standard deviation over places from 0 to 1.
+
+    They are sums of `bends` cosines: of half a period over all places, of one period, and so on.
+    """
+    waves = np.cos(np.pi * np.arange(1, bends + 1)[:, None] * places)
+    curves: NDArray[np.float64] = generator.normal(0, spread * (2 / bends) ** 0.5, (count, bends)) @ waves
+    return curves
+
+
 def bent(samples: Samples, spread_db: float, generator: np.random.Generator) -> Samples:
     """Through a smooth random equalizer whose curve over the octaves has this standard deviation."""
     spectrum = np.fft.rfft(samples)
     places = np.linspace(0, 0.5, len(spectrum))
     octaves = np.log2(np.maximum(places, LOWEST_BEND) / LOWEST_BEND) / np.log2(0.5 / LOWEST_BEND)
-    waves = np.cos(np.pi * np.arange(1, BENDS + 1)[:, None] * octaves)
-    curve = generator.normal(0, spread_db * (2 / BENDS) ** 0.5, BENDS) @ waves
+    curve = smooth_curves(octaves, 1, BENDS, spread_db, generator)[0]
     return np.fft.irfft(spectrum * 10 ** (curve / 20), len(samples)).astype(np.float32)
