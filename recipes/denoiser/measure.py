@@ -7,6 +7,7 @@ python -m recipes.denoiser.measure speed [MODEL] [--frames 3000]
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -29,6 +30,8 @@ from recipes.denoiser.periods import combed_at
 from recipes.denoiser.sounds import Pair, Samples, mixed_pairs, nearness
 from recipes.denoiser.tables import Table, format_table, keep, means
 from recipes.denoiser.whole import heard_with
+
+log = logging.getLogger(__name__)
 
 Float64 = NDArray[np.float64]
 FORM = audio_format(16_000)
@@ -81,11 +84,13 @@ def speed(model: Path | None, frames: int) -> Table:
     else:
         models = [random_model(size, rate) for size in SIZES for rate in (16_000, 48_000)]
     table = {f"{one.name}, {one.sample_rate // 1000} kHz": _speed_of(one, frames) for one in models}
-    try:
-        process, noise = peers.rnnoise_frames(), _noise(48_000, frames)
-    except ImportError:
-        return table
-    return table | {"RNNoise 0.2, 48 kHz": _quantiles(_times(process, noise))}
+    others = {"RNNoise 0.2": peers.rnnoise_frames, "DeepFilterNet3": peers.deepfilter_frames}
+    for name, make in others.items():
+        try:
+            table[f"{name}, 48 kHz"] = _quantiles(_times(make(), _noise(48_000, frames)))
+        except ImportError as error:
+            log.warning("%s is left out: %s", name, error)
+    return table
 
 
 def _speed_of(model: DenoiserModel, frames: int) -> dict[str, float]:

