@@ -19,6 +19,7 @@ __all__ = [
     "OptimizerConfig",
     "RunConfig",
     "SourceConfig",
+    "SpliceConfig",
     "TrainConfig",
     "build",
     "load_config",
@@ -83,6 +84,16 @@ class FeaturesConfig:
     """Folder for the states, 86 MB an hour and copy of Moonshine's."""
     copies: int = 2
     """Copies with different augmentation, besides the clean one."""
+
+
+@dataclass(frozen=True)
+class SpliceConfig:
+    """Sentences of texts, said by joining pieces of cached states; see `asr.training.splicing`."""
+
+    share: float = 0.0
+    """Share of what is drawn that is replaced by such sentences; above 0, `run.start` finds the pieces."""
+    texts: tuple[str, ...] = ()
+    """Texts (.txt or .xz), a sentence a line, relative to `data.root`."""
 
 
 @dataclass(frozen=True)
@@ -212,11 +223,20 @@ class TrainConfig:
     """Settings that differ from the named shape."""
     data: DataConfig = field(default_factory=DataConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    splice: SpliceConfig = field(default_factory=SpliceConfig)
     lora: LoraTrainingConfig = field(default_factory=LoraTrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.splice.share <= 1:
+            raise ConfigError(f"splice.share is {self.splice.share}; give 0 to 1")
+        if self.splice.share and not (self.run.start and self.data.lexicon and self.splice.texts):
+            raise ConfigError(
+                "splice.share needs splice.texts, data.lexicon and run.start, a model that finds the phones"
+            )
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainConfig:

@@ -46,6 +46,10 @@ class Example:
     """Draws per epoch."""
     copies: int = -1
     """Augmented copies of a pretrained encoder's states; -1: as many as there are."""
+    speaker: str = ""
+    """Who speaks, where known."""
+    source: str = ""
+    """The corpus that it is from, where known."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,8 @@ def make_examples(
             pronounce(utterance.text, lexicon),
             source.weight,
             source.copies,
+            utterance.speaker or "",
+            utterance.source or "",
         )
         for utterance, source in chosen
         if utterance.text.strip()

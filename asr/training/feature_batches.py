@@ -20,6 +20,7 @@ from asr.training.config import ConfigError, FeaturesConfig
 from asr.training.data import Batch, BatchPlan, Example, collate
 from asr.training.distributed import Team
 from asr.training.feature_cache import FeatureCache, Features, extract
+from asr.training.splicing import Splicer
 
 log = logging.getLogger(__name__)
 
@@ -75,22 +76,39 @@ class FeatureMaker:
 
 
 class FeatureBatchMaker:
-    """Pads the cached features of one step's examples that fall to one process, each from a random copy."""
+    """Pads the cached features of one step's examples that fall to one process, each from a random copy.
+
+    With a splicer, a share of them gives way to sentences that nobody said.
+    """
 
     teacher = None
 
-    def __init__(self, plan: BatchPlan, copies: Sequence[FeatureCache], team: Team) -> None:
+    def __init__(
+        self,
+        plan: BatchPlan,
+        copies: Sequence[FeatureCache],
+        team: Team,
+        splicer: Splicer | None = None,
+        share: float = 0.0,
+    ) -> None:
         if not copies:
             raise ConfigError("features: neither a clean nor an augmented copy to train on")
         self.plan, self.copies, self.team = plan, tuple(copies), team
+        self.splicer, self.share = splicer, share
 
     def __call__(self, epoch: int, position: int, indices: Sequence[int]) -> Batch:
         """The batch of this process; the copies drawn depend on seed, epoch and place alone."""
         mine = range(self.team.rank, len(indices), self.team.world)
         examples = [self.plan.examples[indices[at]] for at in mine]
-        features = []
-        for at, example in zip(mine, examples, strict=True):
-            chance = np.random.default_rng((self.plan.seed, epoch, position, at))
-            held = [copy for copy in self.copies if example.audio in copy]
-            features.append(held[int(chance.integers(len(held)))][example.audio])
-        return collate(examples, features)
+        made = [
+            self._made(example, np.random.default_rng((self.plan.seed, epoch, position, at)))
+            for at, example in zip(mine, examples, strict=True)
+        ]
+        return collate([example for example, _ in made], [features for _, features in made])
+
+    def _made(self, example: Example, chance: np.random.Generator) -> tuple[Example, Features]:
+        held = [copy for copy in self.copies if example.audio in copy]
+        features = held[int(chance.integers(len(held)))][example.audio]
+        if self.splicer is None or chance.random() >= self.share:
+            return example, features
+        return self.splicer(example, chance) or (example, features)

@@ -135,21 +135,25 @@ def _append(folder: Path, dim: int, start: int, chunks: Iterator[list[tuple[Path
 
 
 def _read_index(folder: Path) -> tuple[int, dict[str, Entry]]:
-    """The size of a frame (0 when there is none yet) and the entries; half a last line is cut off."""
-    index = folder / INDEX_FILE
-    if not index.is_file():
-        return 0, {}
-    whole, newline, rest = index.read_bytes().rpartition(b"\n")
-    if rest:
-        with index.open("r+b") as file:
-            file.truncate(len(whole) + len(newline))
+    """The size of a frame (0 when there is none yet) and the entries."""
     entries: dict[str, Entry] = {}
     start = dim = 0
-    for line in whole.splitlines():
+    for line in whole_lines(folder / INDEX_FILE):
         row = json.loads(line)
         entries[row["path"]] = Entry(start, row["frames"], row["stamp"])
         start, dim = start + row["frames"], row["dim"]
     return dim, entries
+
+
+def whole_lines(file: Path) -> list[bytes]:
+    """The lines of a file that only grows, none where it is not there; half a last line is cut off."""
+    if not file.is_file():
+        return []
+    whole, newline, rest = file.read_bytes().rpartition(b"\n")
+    if rest:
+        with file.open("r+b") as open_file:
+            open_file.truncate(len(whole) + len(newline))
+    return whole.splitlines()
 
 
 def _stamp(path: Path) -> str:

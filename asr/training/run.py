@@ -8,6 +8,7 @@ import lzma
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -37,6 +38,8 @@ from asr.training.evaluate import DevSet, evaluate
 from asr.training.feature_batches import FeatureBatchMaker, FeatureMaker
 from asr.training.feature_cache import FeatureCache
 from asr.training.loop import Batches, Trainer
+from asr.training.phone_cuts import aligned, phone_cuts
+from asr.training.splicing import Splicer
 from asr.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -90,8 +93,25 @@ def make_batches(
     if isinstance(frontend, PretrainedConfig) and frontend.lora is None:
         maker = FeatureMaker(model.frontend, frontend, config.features, config.run.threads)
         copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
-        return FeatureBatchMaker(plan, copies, team), dev_inputs
+        splicer = _splicer(config, team, model, corpus, copies[0]) if config.splice.share else None
+        return FeatureBatchMaker(plan, copies, team, splicer, config.splice.share), dev_inputs
+    if config.splice.share:
+        raise ConfigError("splice.share needs the cached states of a pretrained encoder; see model.frontend")
     return BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model)), corpus.dev_audio
+
+
+def _splicer(
+    config: TrainConfig, team: Team, model: ConformerCTC, corpus: Corpus, clean: FeatureCache
+) -> Splicer:
+    """Says the sentences of texts with the clean states; the start model finds where the phones are."""
+    if not team.leads:
+        team.wait()
+    cuts = phone_cuts(model, corpus.train, clean, Path(config.run.out) / "cuts.jsonl")
+    if team.leads:
+        team.wait()
+    lines = (line for name in config.splice.texts for line in text_lines(Path(config.data.root) / name))
+    lexicon = read_lexicon(Path(config.data.root) / config.data.lexicon)
+    return Splicer(aligned(corpus.train, cuts, clean), lines, corpus.tokenizer, lexicon)
 
 
 def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
@@ -253,14 +273,22 @@ def find_noise(root: Path, name: str) -> tuple[Path, ...]:
 def _text_lines(data: DataConfig, utterances: list[Utterance]) -> Iterator[str]:
     """Lines for the tokenizer: the transcripts, and every 20th line of the texts."""
     yield from (utterance.text for utterance in utterances)
-    accepted = set(ALPHABET + " ")
     for name in data.text:
-        path = Path(data.root) / name
-        if not path.is_file():
-            raise ConfigError(f"data.text: {path}: no such text")
-        opener = lzma.open if path.suffix == ".xz" else open
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines):
-                text = line.strip().lower()
-                if number % 20 == 0 and set(text) <= accepted:
-                    yield text
+        yield from text_lines(Path(data.root) / name, 20)
+
+
+def text_lines(path: Path, every: int = 1) -> Iterator[str]:
+    """Lines of a text, .txt or .xz, in lower case, that are written in our letters; of all each so-many-th.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    accepted = set(ALPHABET + " ")
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such text")
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for line in islice(lines, 0, None, every):
+            text = line.strip().lower()
+            if set(text) <= accepted:
+                yield text

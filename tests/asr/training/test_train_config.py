@@ -120,6 +120,8 @@ def test_overrides_win(tmp_path):
         ("optimizer.steps=3", "unknown setting 'steps'"),
         ("size.x=3", "size is a value"),
         ("optimizer.total_steps=many", "expected int"),
+        ("splice.share=1.5", "splice.share is 1.5; give 0 to 1"),
+        ("splice.share=0.5", "splice.share needs splice.texts, data.lexicon and run.start"),
     ],
 )
 def test_faulty_overrides_are_named(tmp_path, change, words):
