@@ -140,22 +140,23 @@ def all_techniques(recognizer: Recognizer, bench: Bench) -> list[str]:
 
 def techniques_of(names: Sequence[str], recognizer: Recognizer, bench: Bench) -> list[Technique]:
     """Make techniques of ours and of others, those with the weights that `tune` found."""
-    weights = load_weights(bench) if any(name in peers.NAMES for name in names) else {}
+    others = [name for name in names if name in peers.NAMES]
+    weights = load_weights(bench, others) if others else {}
     made = {one.name: one for one in make_techniques(recognizer, [n for n in names if n not in peers.NAMES])}
-    for name in names:
-        if name in peers.NAMES:
-            made[name] = peers.make_peer(name, recognizer, model_folder(bench.model), weights[name])
+    for name in others:
+        made[name] = peers.make_peer(name, recognizer, model_folder(bench.model), weights[name])
     order = dict.fromkeys((next(iter(made)), *names))
     return [made[name] for name in order]
 
 
-def load_weights(bench: Bench) -> dict[str, float]:
-    """Read what `tune` wrote."""
-    if not bench.weights.is_file():
-        raise SystemExit(
-            f"{bench.weights}: missing; run `python -m recipes.entities tune {bench.model}` first"
-        )
-    found: dict[str, float] = json.loads(bench.weights.read_text(encoding="utf-8"))["weights"]
+def load_weights(bench: Bench, names: Sequence[str]) -> dict[str, float]:
+    """Read what `tune` wrote. Ends the program where it has not tuned one of `names`."""
+    found: dict[str, float] = {}
+    if bench.weights.is_file():
+        found = json.loads(bench.weights.read_text(encoding="utf-8"))["weights"]
+    if missing := [name for name in names if name not in found]:
+        command = f"python -m recipes.entities tune {bench.model} --techniques {' '.join(missing)}"
+        raise SystemExit(f"{bench.weights}: no weights for {', '.join(missing)}; run `{command}` first")
     return found
 
 

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from asr.align import TimedWord
 from biasing.spotting import Spotted, SpottingOptions
+from recipes.entities import ablation
 from recipes.entities.__main__ import without_places
-from recipes.entities.ablation import RESULTS
+from recipes.entities.ablation import RESULTS, Bench, load_weights
 from recipes.entities.parts import compact, joined
 from recipes.entities.spotter import Recognized, merge
 
@@ -27,6 +30,18 @@ def test_merging_worked_by_hand():
     assert merged(Spotted(0, "maria", -4.9, 8, 20)) == "call maria", "two frames of ten are not 30 percent"
     assert merged(Spotted(0, "maria", -4.9, 6, 20)) == "maria"
     assert merged(Spotted(0, "amen", 0, 25, 30)) == "call mar ya amen"
+
+
+def test_a_peer_that_was_never_tuned_is_refused_in_one_line(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, "base-en", tmp_path / "cache")
+    monkeypatch.setattr(ablation, "RESULTS", tmp_path)
+    bench.results.mkdir(parents=True)
+    bench.weights.write_text('{"weights": {"icefall": 2.0}}')
+    assert load_weights(bench, ["icefall"]) == {"icefall": 2.0}
+    with pytest.raises(
+        SystemExit, match="no weights for pyctcdecode; run .* --techniques pyctcdecode`"
+    ):
+        load_weights(bench, ["icefall", "pyctcdecode"])
 
 
 def test_numbers_are_kept_without_the_places_of_one_machine():
