@@ -2,8 +2,8 @@
 
 A model that has heard the same recordings many times spells their words by heart and others badly. Texts are
 plentiful where speech is not: each sentence is taken apart into its phones, and the longest runs of phones
-that one voice has said somewhere are cut out of its cached states, within phones, and joined. This
-is concatenative synthesis (Hunt & Black 1996) without a waveform, and costs next to nothing.
+that one voice has said somewhere are cut out of its states, within phones, and joined. This is concatenative
+synthesis (Hunt & Black 1996) without a waveform, and costs next to nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ EDGE = 0
 SYMBOLS = len(PHONES) + 1
 LEAST_PHONES = 20_000
 """Voices that said fewer phones are put together by source: nearly all pairs of phones should be there."""
+MOST_PHONES = 50_000
+"""Beyond so many phones no more recordings of a voice are taken: its states are held in memory, 0.3 GB of
+Whisper-base's, as reading pieces from all over a file is slower than training."""
 NEAR = 0.1
 """A sentence has so many phones as what it replaces, but for this share."""
 
@@ -50,7 +53,7 @@ class Aligned:
     cuts: tuple[int, ...]
     """The frame in which each is first heard, in its features."""
     features: Features
-    """`(T, D)`, from a cache that stays open."""
+    """`(T, D)`."""
 
 
 class Pieces:
@@ -61,12 +64,14 @@ class Pieces:
     """
 
     def __init__(self, recordings: Sequence[Aligned]) -> None:
-        self._features = [one.features for one in recordings]
-        symbols = [np.array([EDGE, *one.phones, EDGE], np.int64) for one in recordings]
-        cuts = [np.array([0, *one.cuts, len(one.features)], np.int64) for one in recordings]
-        self._symbols, self._cuts = np.concatenate(symbols), np.concatenate(cuts)
-        self._owner = np.repeat(np.arange(len(symbols)), [len(one) for one in symbols])
-        codes = _codes(self._symbols)
+        self._features: Features = np.concatenate([one.features for one in recordings])
+        symbols, cuts, begin = [], [], 0
+        for one in recordings:
+            symbols += [EDGE, *one.phones, EDGE]
+            cuts += [begin, *(begin + cut for cut in one.cuts), begin + len(one.features)]
+            begin += len(one.features)
+        self._cuts = np.array(cuts)
+        codes = _codes(np.array(symbols))
         self._order = np.argsort(codes, kind="stable")
         self._sorted = codes[self._order]
 
@@ -79,8 +84,7 @@ class Pieces:
             if found is None:
                 return None
             start, length = found
-            features, end = self._features[self._owner[start]], start + length - 1
-            parts.append(features[self._cuts[start] : self._cuts[end]])
+            parts.append(self._features[self._cuts[start] : self._cuts[start + length - 1]])
             at += length - 1
         joined: Features = np.concatenate(parts)
         return joined
@@ -124,7 +128,7 @@ class Splicer:
         if not voices:
             raise ConfigError("splice: no recording whose phones are known; give a lexicon and more speech")
         self._voices = [Pieces(said) for said in voices]
-        said_phones = np.array([sum(len(one.phones) for one in said) for said in voices], float)
+        said_phones = np.array([_phones(said) for said in voices], float)
         self._chances = np.sqrt(said_phones) / np.sqrt(said_phones).sum()
         self._tokenizer = tokenizer
         known = [(line, phones) for line in lines if (phones := pronounce(line, lexicon))]
@@ -154,12 +158,18 @@ def _by_voice(recordings: Iterable[Aligned]) -> list[list[Aligned]]:
     voices: dict[str, list[Aligned]] = defaultdict(list)
     for one in recordings:
         voices[one.voice].append(one)
-    groups: list[list[Aligned]] = []
     rest: dict[str, list[Aligned]] = defaultdict(list)
-    for said in voices.values():
-        if sum(len(one.phones) for one in said) >= LEAST_PHONES:
-            groups.append(said)
-        else:
-            for one in said:
+    for voice, said in list(voices.items()):
+        if _phones(said) < LEAST_PHONES:
+            for one in voices.pop(voice):
                 rest[one.source].append(one)
-    return [*groups, *rest.values()]
+    return [_some(said) for said in (*voices.values(), *rest.values())]
+
+
+def _some(said: Sequence[Aligned]) -> list[Aligned]:
+    """As many recordings, from all over, as have at most about `MOST_PHONES`."""
+    return list(said[:: -(-_phones(said) // MOST_PHONES)])
+
+
+def _phones(said: Sequence[Aligned]) -> int:
+    return sum(len(one.phones) for one in said)
