@@ -22,13 +22,13 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.evaluation.acoustics import ACOUSTIC_FILES, AcousticStore, digest_files
+from asr.evaluation.techniques import Technique
 from asr.manifest import read_manifest
 from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
 from asr.prepared import PreparedPhrases, Tools
@@ -78,7 +78,8 @@ class Row:
     @property
     def seconds(self) -> Seconds:
         """(utterances,) of the fastest round of each."""
-        return np.minimum.reduce(self.rounds)
+        fastest: Seconds = np.minimum.reduce(self.rounds)
+        return fastest
 
 
 def draw_lines(path: Path, count: int) -> list[str]:
@@ -150,9 +151,13 @@ def measure_peers(recognizer: Recognizer, rows: Sequence[Row], inputs: Sequence[
     hotwords, lexicon = pyctcdecode(recognizer, folder, HOTWORD_WEIGHT), FlashlightDecoder(recognizer, folder)
     for row in rows:
         row.peers = {
-            "pyctcdecode": seconds_of(partial(hotwords.decode, phrases=row.phrases), inputs),
+            "pyctcdecode": seconds_of(_listening(hotwords, row.phrases), inputs),
             "flashlight": seconds_of(lexicon.with_list(row.phrases), inputs),
         }
+
+
+def _listening(technique: Technique, phrases: PhraseList) -> Callable[[Acoustics], object]:
+    return lambda acoustics: technique.decode(acoustics, phrases)
 
 
 def seconds_of(decode: Callable[[Acoustics], object], inputs: Sequence[Acoustics]) -> Seconds:

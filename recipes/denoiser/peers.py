@@ -214,7 +214,8 @@ def dtln_from(folder: Path | None) -> Denoise:
             out = np.concatenate((out[DTLN_SHIFT:], np.zeros(DTLN_SHIFT, np.float32)))
             out += blocks(np.fft.irfft(spectrum * mask).astype(np.float32))
             done.append(out[:DTLN_SHIFT])
-        return np.concatenate(done)[: len(samples)]
+        heard_out: Samples = np.concatenate(done)[: len(samples)]
+        return heard_out
 
     return run
 

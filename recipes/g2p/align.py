@@ -75,7 +75,8 @@ def _even(allowed: NDArray[np.int64]) -> Floats:
     columns = {0: slice(0, 1), 1: slice(1, 1 + _NP), 2: slice(1 + _NP, None)}
     for letters, phones in allowed.tolist():
         share[rows[letters], columns[phones]] = 1.0
-    return share / share.sum()
+    share /= share.sum()
+    return share
 
 
 def best_cuts(
@@ -104,7 +105,7 @@ def _spelled(letters: Int16, phones: Int16, steps: NDArray[np.int64]) -> list[Pa
 @compiled_part
 def _row(letters: Int16, i: int, taken: int) -> int:
     """Row of the chunk of `taken` letters that ends before `i`."""
-    return letters[i - 1] if taken == 1 else _NL + letters[i - 2] * _NL + letters[i - 1]
+    return int(letters[i - 1] if taken == 1 else _NL + letters[i - 2] * _NL + letters[i - 1])
 
 
 @compiled_part
@@ -112,7 +113,7 @@ def _column(phones: Int16, j: int, said: int) -> int:
     """Column of the chunk of `said` phones that ends before `j`."""
     if said == 0:
         return 0
-    return 1 + phones[j - 1] if said == 1 else 1 + _NP + phones[j - 2] * _NP + phones[j - 1]
+    return int(1 + phones[j - 1] if said == 1 else 1 + _NP + phones[j - 2] * _NP + phones[j - 1])
 
 
 @compiled

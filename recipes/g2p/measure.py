@@ -20,7 +20,8 @@ from recipes.g2p.align import SHAPES
 from recipes.g2p.train import LEXICON, TrainOptions, align, split, train
 
 COUNT = 3
-SINGLE = ((1, 0), (1, 1), (1, 2))
+Shapes = tuple[tuple[int, int], ...]
+SINGLE: Shapes = ((1, 0), (1, 1), (1, 2))
 CHOICES = (
     *(TrainOptions(order=order) for order in (4, 5, 6, 7, 8)),
     TrainOptions(prune=(0, 0, 0, 1)),
@@ -96,7 +97,8 @@ def choose(lexicon: Lexicon) -> None:
     """Print a row for every setting, on words that are neither held out nor trained on."""
     rest = {word: ways for word, ways in lexicon.items() if not tuning(word)}
     chosen = {word: ways for word, ways in lexicon.items() if tuning(word)}
-    cuts = {shapes: align(rest, TrainOptions(shapes=shapes)) for shapes in (SHAPES, SINGLE)}
+    sizes: tuple[Shapes, ...] = (SHAPES, SINGLE)
+    cuts = {shapes: align(rest, TrainOptions(shapes=shapes)) for shapes in sizes}
     print(f"{len(chosen)} words\n\nsetting | thousand n-grams | PER | WER | none of 3 | P(right) | ms")
     for options in CHOICES:
         packed = train(cuts[options.shapes], options)
