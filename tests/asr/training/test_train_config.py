@@ -51,7 +51,11 @@ def test_an_empty_file_gives_the_defaults(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [f"{name}.toml" for name in ("base/config", "base/second", "moonshine/config", "whisper/config")]
+    "name",
+    [
+        f"{name}.toml"
+        for name in ("base/config", "base/second", "moonshine/config", "whisper/config", "whisper/second")
+    ],
 )
 def test_the_recipes_of_the_models_are_valid(name):
     assert len(load_config(RECIPES / name).data.sources) > 1
