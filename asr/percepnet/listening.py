@@ -12,7 +12,7 @@ from asr.percepnet.denoiser import DenoiseError, DenoiseOptions, Denoiser, Denoi
 
 Float32 = NDArray[np.float32]
 
-TUNED_MIX = 0.5
+TUNED_MIX = 0.7
 """Share of the recording beside the denoised one when no other is asked for, chosen on dev."""
 
 

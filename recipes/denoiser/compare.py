@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 
 from asr.percepnet import DenoiseOptions, Denoiser
 from asr.percepnet.bands import audio_format
+from asr.percepnet.listening import TUNED_MIX
 from asr.percepnet.model import CONFIG_FILE, WEIGHTS_FILE, load_model
 from asr.percepnet.network import NetworkConfig, PercepNet
 from asr.percepnet.synthesis import Shaping
@@ -51,7 +52,7 @@ def our_systems(run: Path) -> Systems:
     ways = {
         "ours, 8 bits": DenoiseOptions(),
         "ours, 8 bits, post-filter": DenoiseOptions(post_filter=True),
-        "ours, 8 bits, half mixed back": DenoiseOptions(mix=0.5),
+        f"ours, 8 bits, {TUNED_MIX:g} mixed back": DenoiseOptions(mix=TUNED_MIX),
     }
     found: Systems = {name: (key, Denoiser(RATE, model, way).denoise) for name, way in ways.items()}
     if (run / FLOAT_FILE).is_file():

@@ -1,7 +1,7 @@
 """Whether the recognizer makes fewer errors behind the denoiser.
 
 python -m recipes.denoiser.hear [MODEL...] [--data ../shared/data] [--set test-dev8] [--noise noise/test]
-    [--shares off 0 0.5] [--snrs 20 10 5 0] [--count 121]
+    [--shares off 0 0.7] [--snrs 20 10 5 0] [--count 121]
 
 Each utterance is mixed with a recording of `--noise` at each ratio, and is also left clean; a share says how
 much of the noisy recording is mixed back, and "off" is the recognizer without the denoiser. Texts are kept in
@@ -21,6 +21,7 @@ from typing import Any
 
 from asr.evaluation.acoustics import ACOUSTIC_FILES, DECODING_FILES, digest_files
 from asr.percepnet import Denoiser
+from asr.percepnet.listening import TUNED_MIX
 from asr.percepnet.model import WEIGHTS_FILE, load_model
 from asr.recognizer import Recognizer, model_folder
 from asr.scoring import Score, score
@@ -161,7 +162,11 @@ def main() -> None:
     parser.add_argument("--noise", default="noise/test", help="noise/train goes with dev")
     parser.add_argument("--noise-every", type=int, default=1, help="8 of noise/train are those kept for dev")
     parser.add_argument(
-        "--shares", nargs="+", type=share_of, default=[OFF, "0", "0.5"], help="the first is compared with"
+        "--shares",
+        nargs="+",
+        type=share_of,
+        default=[OFF, "0", f"{TUNED_MIX:g}"],
+        help="the first is compared with",
     )
     parser.add_argument("--snrs", nargs="*", type=float, default=[20.0, 10.0, 5.0, 0.0])
     parser.add_argument("--count", type=int, default=121)

@@ -52,6 +52,8 @@ class MixConfig:
     """Share of noises made of two."""
     babble_probability: float = 0.12
     """Share of noises made of several talkers."""
+    babble_room_probability: float = 0.5
+    """Share of babbles heard in a simulated room. 16 kHz only."""
     synthetic_probability: float = 0.15
     """Share of noises made of random numbers: hiss, hum, clatter."""
     noise_speed: tuple[float, float] = (0.6, 1.6)
@@ -170,8 +172,10 @@ class DenoiserConfig:
             audio_format(self.sample_rate)
         except FormatError as error:
             raise ConfigError(f"sample_rate: {error}") from error
-        if self.mix.room_probability > 0 and self.sample_rate != 16_000:
-            raise ConfigError("mix.room_probability: rooms are simulated at 16000 Hz only; set it to 0")
+        if self.sample_rate != 16_000:
+            for name in ("room_probability", "babble_room_probability"):
+                if getattr(self.mix, name) > 0:
+                    raise ConfigError(f"mix.{name}: rooms are simulated at 16000 Hz only; set it to 0")
 
     @property
     def shape(self) -> NetworkConfig:

@@ -23,8 +23,10 @@ Samples = NDArray[np.float32]
 Speeds = tuple[float, float]
 """Slowest and fastest, as factors."""
 
-TALKERS = (4, 8)
+TALKERS = (3, 12)
 """Fewest and most voices in a babble."""
+TALKER_DB = 6.0
+"""How much louder or quieter than recorded each of them is at most."""
 LONGEST_PAUSE_S = 0.4
 """Between utterances that are strung together."""
 LOWEST_CUT_HZ = 3000.0
@@ -166,8 +168,13 @@ class Mixer:
     def _babble(self, generator: np.random.Generator) -> Samples:
         voices = int(generator.integers(TALKERS[0], TALKERS[1] + 1))
         speeds = self.config.speech_speed
-        cuts = [self.speech.cut(self.length, speeds, generator) for _ in range(voices)]
-        return np.asarray(np.sum(cuts, 0), np.float32)
+        babble = np.zeros(self.length, np.float32)
+        for _ in range(voices):
+            gain = 10 ** (generator.uniform(-TALKER_DB, TALKER_DB) / 20)
+            babble += np.float32(gain) * self.speech.cut(self.length, speeds, generator)
+        if generator.random() < self.config.babble_room_probability:
+            return _in_room(babble, 1, generator)[1]
+        return babble
 
     def _recorded(self, generator: np.random.Generator) -> Samples:
         """A stretch of a recording that is not silent, if three tries find one."""

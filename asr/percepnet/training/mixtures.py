@@ -18,8 +18,8 @@ from asr.percepnet.training.mixing import Mixer, MixtureBatch, Sounds
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 2
-"""To be raised when features or targets change, so that files of the old ones are not used."""
+LAYOUT = 3
+"""To be raised when features, targets or drawing change, so that files of the old ones are not used."""
 CHUNK = 64
 """Mixtures between two notes of how far the making has come."""
 

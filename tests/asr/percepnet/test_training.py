@@ -111,6 +111,17 @@ def test_rooms_keep_early_reflections_in_the_target(config):
     assert all(0 < np.abs(difference).max() < 1 for difference in differences)
 
 
+def test_babble_is_heard_in_a_room_or_without(config):
+    babble = {**ALWAYS, "babble_probability": 1.0, "swell_probability": 0.0, "room_probability": 0.0}
+    near, far = (mixer(config, **babble, babble_room_probability=share) for share in (0.0, 1.0))
+    for seed in range(4):
+        (clean, dry), (_, wet) = (one.draw(np.random.default_rng(seed)) for one in (near, far))
+        assert dry.shape == wet.shape == clean.shape
+        assert np.abs(dry).max() > 0
+        assert np.isfinite(wet).all()
+        assert not np.array_equal(dry, wet)
+
+
 def test_low_passed_mixtures_have_weight_below_the_cut_alone(config):
     narrow = mixer(config, **{**ALWAYS, "low_pass_probability": 1.0})
     weights = narrow.batch((5,), range(8)).weights.mean(dim=(0, 1))
@@ -217,6 +228,13 @@ def test_recipes_are_read(file, bands):
     assert len(config.data.sources) > 1
 
 
+@pytest.mark.parametrize("name", ["room_probability", "babble_room_probability"])
+def test_rooms_are_refused_where_they_cannot_be_simulated(name):
+    rooms = {"room_probability": 0.0, "babble_room_probability": 0.0, name: 0.1}
+    with pytest.raises(ConfigError, match=rf"mix\.{name}: rooms are simulated at 16000 Hz only"):
+        DenoiserConfig(sample_rate=48_000, mix=MixConfig(**rooms))
+
+
 def test_two_runs_can_be_named_on_the_command_line():
     config = build(
         DenoiserConfig, read_settings(RECIPE, ('run.start=["a", "b"]', "size=medium")), str(RECIPE)
@@ -231,7 +249,6 @@ def test_two_runs_can_be_named_on_the_command_line():
         ("network.gru=0", "network: "),
         ("network.width=3", "unknown setting 'width'"),
         ("sample_rate=44100", "44100"),
-        ("sample_rate=48000", "room_probability"),
         ("run.batch=0", "must be 1 or more"),
         ("mix.seconds=0.1", "mix: seconds"),
         ("mix.count=0", "mix.count"),
