@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from asr.adapter_files import base_digest
 from asr.features import SpecAugmentConfig, spec_augment
 from asr.model import ConformerCTC
 from asr.phones import PHONES
+from asr.training.cache import AudioCache
 from asr.training.config import AugmentConfig
 from asr.training.data import Batch
 from asr.training.feature_cache import FeatureCache, Features, extract
-from asr.training.run import Corpus
 from biasing.adapter import Heard
 
 
@@ -37,21 +39,28 @@ def hear_masked(
     return Heard(states, output.log_probs, output.phone_log_probs, output.lengths)
 
 
-def keep_heard(model: ConformerCTC, corpus: Corpus, folder: Path, base: Path, bf16: bool) -> FeatureCache:
-    """What the base hears in the training speech as it is: a frame's states, then the phones' log-probs.
+def keep_heard(
+    model: ConformerCTC,
+    paths: Sequence[Path],
+    inputs: AudioCache | FeatureCache,
+    folder: Path,
+    base: Path,
+    bf16: bool,
+) -> FeatureCache:
+    """What the base hears in recordings as they are: a frame's states, then the phones' log-probs.
 
-    Computed where it is not kept yet; each base has a folder of its own in `folder`.
+    Computed where it is not kept yet; each base has a folder of its own in `folder`. `inputs` are their
+    samples, or the states that the base's pretrained encoder gives for them.
     """
 
     @torch.no_grad()
     def hear(path: Path) -> Features:
-        samples = torch.from_numpy(corpus.audio[path])[None]
+        given = torch.from_numpy(np.asarray(inputs[path], np.float32))[None]
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            output = model(samples, torch.tensor([samples.shape[1]]))
+            output = model(given, torch.tensor([given.shape[1]]))
         frames = torch.cat([x[0].float() for x in (*output.states, output.phone_log_probs)], dim=1)
         return frames[: int(output.lengths[0])].numpy().astype("float16")
 
-    paths = [example.audio for example in corpus.train]
     return extract(paths, folder / base_digest(base)[:8], hear, _width(model))
 
 

@@ -66,7 +66,9 @@ def train(config: AdapterTrainConfig, resume: bool = False) -> Path:
         batches, dev_inputs = make_batches(inputs, team, model, corpus)
         if config.states:
             bf16 = config.run.precision == "bf16"
-            kept = keep_heard(model, corpus, Path(config.states), base, bf16)
+            paths = [example.audio for example in corpus.train]
+            clean = batches.copies[0] if isinstance(batches, FeatureBatchMaker) else corpus.audio
+            kept = keep_heard(model, paths, clean, Path(config.states), base, bf16)
             plan = BatchPlan(corpus.train, config.data.batch_seconds, config.run.seed)
             batches = FeatureBatchMaker(plan, [kept], team)
     maker = make_lists(config, corpus, base)

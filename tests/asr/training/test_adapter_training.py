@@ -31,6 +31,7 @@ from asr.training.config import (
 )
 from asr.training.data import collate
 from asr.training.distributed import Team
+from asr.training.feature_cache import extract
 from asr.training.run import load_corpus, make_batches
 from biasing.adapter import AdapterConfig, Attended, ContextualAdapter
 from lm.text import TextError
@@ -269,7 +270,9 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(config, tmp_path):
 
 def test_what_is_kept_is_what_the_base_hears(config, model_folder, tmp_path):
     model, found = load_model(model_folder), load_corpus(config.inputs(str(model_folder)), resume=True)
-    kept, some = keep_heard(model, found, tmp_path, model_folder, bf16=False), found.train[:3]
+    paths = [one.audio for one in found.train]
+    kept = keep_heard(model, paths, found.audio, tmp_path, model_folder, bf16=False)
+    some = found.train[:3]
     clean = collate(some, [found.audio[one.audio] for one in some])
     calm = AugmentConfig(band_masks=0, time_masks_per_second=0.0)
     anew = hear_masked(model, clean, calm, torch.Generator(), bf16=False)
@@ -279,6 +282,15 @@ def test_what_is_kept_is_what_the_base_hears(config, model_folder, tmp_path):
     for row, frames in enumerate(again.lengths.tolist()):
         for one, other in zip(*both, strict=True):
             torch.testing.assert_close(one[row, :frames], other[row, :frames], atol=0.02, rtol=0.02)
+
+    def states_of(path):
+        samples = torch.from_numpy(found.audio[path])[None]
+        return model.features(samples, torch.tensor([samples.shape[1]]))[0][0].numpy()
+
+    states = extract(paths, tmp_path / "states", states_of, model.config.encoder.feature_dim)
+    from_states = keep_heard(model, paths, states, tmp_path / "other", model_folder, bf16=False)
+    for path in paths:
+        np.testing.assert_allclose(from_states[path], kept[path], atol=0.05, rtol=0.05)
     run = dataclasses.replace(config.run, out=str(tmp_path / "run"))
     folder = train(dataclasses.replace(config, states=str(tmp_path), run=run))
     assert load_adapter(folder, model) is not None
