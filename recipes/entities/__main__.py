@@ -2,7 +2,7 @@
 
 python -m recipes.entities tune [MODEL...]       weights of the other projects' techniques, on dev
 python -m recipes.entities run [MODEL...]        the comparison; --out DIR for full reports
-python -m recipes.entities tables [FILE...]      the tables of Markdown files, from the kept results
+python -m recipes.entities tables [FILE...]      figures, and the tables of Markdown files, from kept results
 
 A run that was killed goes on where it stopped when it is started again.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from recipes.entities import peers
 from recipes.entities.ablation import CLEAN, NOISY, RESULTS, SIZES, Bench, run, tune
+from recipes.entities.figures import draw
 from recipes.entities.tables import fill
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,7 @@ def main() -> None:
     if arguments.what == "tables":
         for name in arguments.names or PAGES:
             print(f"{name}: {fill(Path(name), RESULTS)} tables")
+        print(f"{RESULTS}: {draw(RESULTS)} figures")
         return
     if not arguments.data.is_dir():
         parser.error(f"{arguments.data}: no such data folder; give --data FOLDER")

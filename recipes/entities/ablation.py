@@ -21,7 +21,6 @@ from asr.evaluation.material import (
     shared_list,
 )
 from asr.evaluation.measures import Evaluation
-from asr.evaluation.page import figures
 from asr.evaluation.pool import make_pool
 from asr.evaluation.results import to_dict
 from asr.evaluation.run import Workplace, describe, evaluate, write_report
@@ -189,7 +188,7 @@ def run(
     """Evaluate one set, lists of growing size; its numbers are kept whenever a size is done.
 
     A killed run, started again, does nothing twice that is in the cache. What earlier runs found of other
-    techniques and sizes stays; figures are drawn by a run of all the sizes.
+    techniques and sizes stays.
     """
     recognizer = Recognizer.from_pretrained(bench.model)
     chosen = techniques_of(names or all_techniques(recognizer, bench), recognizer, bench)
@@ -217,6 +216,3 @@ def _keep(found: Evaluation, settings: dict[str, Any], bench: Bench, name: str) 
         kept = json.loads(file.read_text(encoding="utf-8"))
         numbers = joined(kept, numbers, [*TECHNIQUES, *peers.NAMES])
     write_text_atomic(file, compact(numbers))
-    if len(numbers["conditions"]) == len(found.material.conditions):
-        for figure, chart in figures(found).items():
-            write_text_atomic(bench.results / f"{name}-{figure}", chart)

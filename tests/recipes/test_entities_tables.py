@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from recipes.entities.figures import draw
 from recipes.entities.tables import REGION, fill
 
 ROOT = Path(__file__).parents[2]
@@ -94,3 +95,21 @@ def test_the_kept_tables_are_those_of_the_kept_results(tmp_path, name):
     copy.write_text(text, encoding="utf-8")
     assert fill(copy, ROOT / "recipes" / "entities" / "results") > 0
     assert copy.read_text(encoding="utf-8") == text
+
+
+def test_figures_show_what_was_measured_at_all_lengths(tmp_path):
+    lists = ("0", "100", "500")
+    rows = [row(name, one, 0.5, None) for name in ("none", "joint", "spotter") for one in lists]
+    rows.append(row("boosting", "100", 0.5, 1.0))
+    rows.append(row("joint-veto", "100", 0.5, 1.0))
+    folder = tmp_path / "small"
+    folder.mkdir()
+    found = {"conditions": [{"name": one} for one in lists], "rows": rows, "absent": []}
+    (folder / "dev.json").write_text(json.dumps(found))
+    (folder / "weights.json").write_text('{"weights": {}}')
+    results(tmp_path / "small")  # has one list beside none: nothing to draw
+    assert draw(tmp_path) == 3
+    figure = (folder / "dev-f1.svg").read_text()
+    assert all(f">{name}<" in figure for name in ("none", "joint", "spotter"))
+    assert "boosting" not in figure
+    assert "veto" not in figure
