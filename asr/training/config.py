@@ -56,7 +56,7 @@ class DataConfig:
     lexicon: str = "lexicon/cmudict.dict"
     """CMUdict file for the phone targets, relative to `root`; empty: there are none."""
     text: tuple[str, ...] = ()
-    """Texts (.txt or .xz) for the tokenizer, relative to `root`, besides the manifests' transcripts."""
+    """Texts (.txt, .gz or .xz) for the tokenizer, relative to `root`, besides the manifests' transcripts."""
     tokenizer: str = ""
     """SentencePiece model of another model folder to share, so that its language model and phrase lists serve
     both; empty: train one."""
@@ -91,9 +91,10 @@ class SpliceConfig:
     """Sentences of texts, said by joining pieces of cached states; see `asr.training.splicing`."""
 
     share: float = 0.0
-    """Share of what is drawn that is replaced by such sentences; above 0, `run.start` finds the pieces."""
+    """Share of what is drawn that is replaced by such sentences; above 0, `run.start` finds the pieces, whose
+    states are held in memory by each process, up to 0.3 GB a voice of Whisper-base's."""
     texts: tuple[str, ...] = ()
-    """Texts (.txt or .xz), a sentence a line, relative to `data.root`."""
+    """Texts (.txt, .gz or .xz), a sentence a line without punctuation, relative to `data.root`."""
 
 
 @dataclass(frozen=True)

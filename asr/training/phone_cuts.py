@@ -19,20 +19,26 @@ from asr.training.splicing import Aligned
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 200.0
+"""Audio that goes through the model at once, padding included."""
 
 Cuts = dict[Path, tuple[int, ...]]
+"""Frames by recording, one for each phone; none where phones could not be aligned."""
 
 
 @torch.inference_mode()
 def phone_cuts(model: ConformerCTC, examples: Sequence[Example], cache: FeatureCache, file: Path) -> Cuts:
     """The frame of the cached features in which each phone is first heard, by recording; kept in `file`.
 
-    Recordings without phones, or with more of them than the model has frames, are left out. A killed search
-    goes on where it was.
+    Recordings without phones are left out; of those with more than the model has frames there are no cuts. A
+    killed search goes on where it was. What was kept of a recording whose phones are others now, by another
+    lexicon, is looked for again.
     """
-    found = _read(file)
-    todo = {one.audio: one for one in examples if one.phones and one.audio not in found}
-    order = sorted(todo.values(), key=lambda one: one.seconds)
+    wanted = {one.audio: one for one in examples if one.phones}
+    kept = _read(file)
+    found = {
+        path: kept[path][1] for path, one in wanted.items() if path in kept and kept[path][0] == one.phones
+    }
+    order = sorted((one for path, one in wanted.items() if path not in found), key=lambda one: one.seconds)
     if not order:
         return found
     log.info("looking for the phones of %d recordings", len(order))
@@ -43,7 +49,7 @@ def phone_cuts(model: ConformerCTC, examples: Sequence[Example], cache: FeatureC
         for group in grouped(order, lambda one: one.seconds, BATCH_SECONDS):
             for example, cuts in zip(group, _cuts(model, group, cache), strict=True):
                 found[example.audio] = cuts
-                lines.write(json.dumps([str(example.audio), cuts]) + "\n")
+                lines.write(json.dumps([str(example.audio), example.phones, cuts]) + "\n")
             lines.flush()
     model.train(training)
     return found
@@ -58,6 +64,7 @@ def aligned(examples: Sequence[Example], cuts: Cuts, cache: FeatureCache) -> Ite
 
 
 def _cuts(model: ConformerCTC, group: Sequence[Example], cache: FeatureCache) -> list[tuple[int, ...]]:
+    """Cuts of recordings that go through the model together; its frames are `subsampling` cached ones."""
     batch = collate(group, [cache[one.audio] for one in group])
     device = next(model.parameters()).device
     output = model(batch.samples.to(device), batch.lengths.to(device))
@@ -73,6 +80,7 @@ def _cuts(model: ConformerCTC, group: Sequence[Example], cache: FeatureCache) ->
     return cuts
 
 
-def _read(file: Path) -> Cuts:
+def _read(file: Path) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Phones and cuts by recording, of several lines about one the last."""
     rows = (json.loads(line) for line in whole_lines(file))
-    return {Path(path): tuple(cuts) for path, cuts in rows}
+    return {Path(path): (tuple(phones), tuple(cuts)) for path, phones, cuts in rows}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import lzma
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from asr.adapter_files import base_digest
 from asr.frontends import WHISPER_FOLDER, PretrainedConfig, huggingface_config
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
@@ -41,6 +41,7 @@ from asr.training.loop import Batches, Trainer
 from asr.training.phone_cuts import aligned, phone_cuts
 from asr.training.splicing import Splicer
 from asr.training.teacher import Teacher
+from lm.text import open_text
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def train(config: TrainConfig, resume: bool = False) -> Path:
     with join_team(config.run.device) as team:
         torch.manual_seed(config.run.seed)
         model = _first_model(config, shape).to(team.device)
+        _check_splice(config, model.config)
         corpus = _lead_first(team, config, resume)
         batches, dev_inputs = make_batches(config, team, model, corpus)
         trainer = Trainer(config, team, model, batches)
@@ -95,9 +97,20 @@ def make_batches(
         copies, dev_inputs = _encode_all(team, maker, corpus, augmenter, config.run.seed)
         splicer = _splicer(config, team, model, corpus, copies[0]) if config.splice.share else None
         return FeatureBatchMaker(plan, copies, team, splicer, config.splice.share), dev_inputs
-    if config.splice.share:
-        raise ConfigError("splice.share needs the cached states of a pretrained encoder; see model.frontend")
     return BatchMaker(plan, corpus.audio, augmenter, team, _teacher(config, model)), corpus.dev_audio
+
+
+def _check_splice(config: TrainConfig, shape: ModelConfig) -> None:
+    """Refuse before hours of work what would be missed only after them."""
+    if not config.splice.share:
+        return
+    if not isinstance(shape.frontend, PretrainedConfig) or shape.has_deltas:
+        raise ConfigError(
+            "splice.share needs the cached states of a frozen pretrained encoder; "
+            "set model.frontend, and no lora.rank"
+        )
+    for name in config.splice.texts:
+        _text_file(config.data, name)
 
 
 def _splicer(
@@ -106,12 +119,15 @@ def _splicer(
     """Says the sentences of texts with the clean states; the start model finds where the phones are."""
     if not team.leads:
         team.wait()
-    cuts = phone_cuts(model, corpus.train, clean, Path(config.run.out) / "cuts.jsonl")
+    kept = Path(config.run.out) / f"cuts-{base_digest(Path(config.run.start))[:8]}.jsonl"
+    cuts = phone_cuts(model, corpus.train, clean, kept)
     if team.leads:
         team.wait()
-    lines = (line for name in config.splice.texts for line in text_lines(Path(config.data.root) / name))
+    lines = (line for name in config.splice.texts for line in text_lines(_text_file(config.data, name)))
     lexicon = read_lexicon(Path(config.data.root) / config.data.lexicon)
-    return Splicer(aligned(corpus.train, cuts, clean), lines, corpus.tokenizer, lexicon)
+    splicer = Splicer(aligned(corpus.train, cuts, clean), lines, corpus.tokenizer, lexicon)
+    splicer.try_out(corpus.train)
+    return splicer
 
 
 def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
@@ -274,20 +290,24 @@ def _text_lines(data: DataConfig, utterances: list[Utterance]) -> Iterator[str]:
     """Lines for the tokenizer: the transcripts, and every 20th line of the texts."""
     yield from (utterance.text for utterance in utterances)
     for name in data.text:
-        yield from text_lines(Path(data.root) / name, 20)
+        yield from text_lines(_text_file(data, name), 20)
+
+
+def _text_file(data: DataConfig, name: str) -> Path:
+    path = Path(data.root) / name
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such text; name files relative to data.root")
+    return path
 
 
 def text_lines(path: Path, every: int = 1) -> Iterator[str]:
-    """Lines of a text, .txt or .xz, in lower case, that are written in our letters; of all each so-many-th.
+    """Lines of a text in lower case that are written in our letters; of all each so-many-th.
 
     Raises:
-        ConfigError: there is none.
+        TextError: see `lm.text.open_text`.
     """
     accepted = set(ALPHABET + " ")
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such text")
-    opener = lzma.open if path.suffix == ".xz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
+    with open_text(path) as lines:
         for line in islice(lines, 0, None, every):
             text = line.strip().lower()
             if set(text) <= accepted:

@@ -32,10 +32,12 @@ SYMBOLS = len(PHONES) + 1
 LEAST_PHONES = 20_000
 """Voices that said fewer phones are put together by source: nearly all pairs of phones should be there."""
 MOST_PHONES = 50_000
-"""Beyond so many phones no more recordings of a voice are taken: its states are held in memory, 0.3 GB of
-Whisper-base's, as reading pieces from all over a file is slower than training."""
+"""Beyond so many phones fewer recordings of a voice are taken: each process holds its states in memory, as
+reading pieces from all over a file is slower than training. 0.3 GB a voice of Whisper-base's states."""
 NEAR = 0.1
 """A sentence has so many phones as what it replaces, but for this share."""
+TRIED = 200
+"""Utterances that are drawn to see whether sentences can be said in their place."""
 
 Int64 = NDArray[np.int64]
 
@@ -133,14 +135,20 @@ class Splicer:
         self._tokenizer = tokenizer
         known = [(line, phones) for line in lines if (phones := pronounce(line, lexicon))]
         if not known:
-            raise ConfigError("splice.texts: no line of which every word is in the lexicon")
+            raise ConfigError(
+                "splice.texts: no line, without punctuation, of which every word is in data.lexicon"
+            )
         known.sort(key=lambda one: len(one[1]))
         self._lines, self._lengths = known, np.array([len(phones) for _, phones in known])
+        self._phones_per_letter = self._lengths.sum() / sum(len(line) for line, _ in known)
         log.info("splicing %d sentences from %d voices", len(known), len(voices))
 
     def __call__(self, example: Example, generator: np.random.Generator) -> tuple[Example, Features] | None:
-        """A sentence about as long as the example in its place, or None where none can be said."""
-        count = len(example.phones or ()) or len(example.text)
+        """A sentence about as long as the example in its place, with its states `(T, D)`.
+
+        None where no line is so long, or the voice that was drawn never said two of its phones in a row.
+        """
+        count = len(example.phones or ()) or self._phones_per_letter * len(example.text)
         low, high = np.searchsorted(self._lengths, (count * (1 - NEAR), count * (1 + NEAR)))
         if low == high:
             return None
@@ -151,6 +159,22 @@ class Splicer:
             return None
         tokens = tuple(self._tokenizer.encode(text))
         return replace(example, text=text, tokens=tokens, phones=phones), states
+
+    def try_out(self, examples: Sequence[Example]) -> None:
+        """Tell how many of some examples can be replaced, as those that cannot be are left as they are.
+
+        Raises:
+            ConfigError: none of them.
+        """
+        chance = np.random.default_rng(0)
+        drawn = [examples[int(at)] for at in chance.integers(len(examples), size=TRIED)]
+        said = sum(self(example, chance) is not None for example in drawn)
+        log.info("%d of %d drawn utterances can give way to such sentences", said, TRIED)
+        if not said:
+            raise ConfigError(
+                f"splice: no sentence of splice.texts can be said in place of {TRIED} drawn utterances; give "
+                "more speech, or sentences as long as its own"
+            )
 
 
 def _by_voice(recordings: Iterable[Aligned]) -> list[list[Aligned]]:
@@ -167,7 +191,7 @@ def _by_voice(recordings: Iterable[Aligned]) -> list[list[Aligned]]:
 
 
 def _some(said: Sequence[Aligned]) -> list[Aligned]:
-    """As many recordings, from all over, as have at most about `MOST_PHONES`."""
+    """All recordings, or each so-many-th where they have more than `MOST_PHONES`."""
     return list(said[:: -(-_phones(said) // MOST_PHONES)])
 
 

@@ -1,5 +1,6 @@
-"""Where phones are: in order, inside the recording, found once, and again after a kill."""
+"""Where phones are: in order, inside the recording, found once, but for other phones."""
 
+import dataclasses
 import itertools
 import json
 
@@ -63,3 +64,17 @@ def test_a_killed_search_goes_on_and_what_is_known_stays(model, corpus, tmp_path
     assert phone_cuts(model, examples, cache, file) == whole
     assert phone_cuts(model, examples, cache, file) == whole
     assert len({json.loads(line)[0] for line in file.read_text().splitlines()}) == len(examples)
+
+
+def test_phones_of_another_lexicon_are_looked_for_anew(model, corpus, tmp_path):
+    examples, cache = corpus
+    file = tmp_path / "cuts.jsonl"
+    phone_cuts(model, examples, cache, file)
+    longer = dataclasses.replace(examples[0], phones=(*examples[0].phones, 1))
+    unknown = dataclasses.replace(examples[1], phones=None)
+    others = [longer, unknown, *examples[2:]]
+    cuts = phone_cuts(model, others, cache, file)
+    assert cuts == phone_cuts(model, others, cache, tmp_path / "new.jsonl")
+    assert len(cuts[longer.audio]) == len(longer.phones)
+    assert unknown.audio not in cuts
+    assert phone_cuts(model, others, cache, file) == cuts

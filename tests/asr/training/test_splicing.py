@@ -1,5 +1,6 @@
 """Sentences joined from pieces: the right phones in the right order, from one voice, cut where phones are."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -105,6 +106,32 @@ def test_a_sentence_is_about_as_long_as_what_it_replaces_and_brings_its_targets(
     assert splicer(example(40), np.random.default_rng(0)) is None
 
 
+def test_where_phones_are_not_known_letters_tell_the_length():
+    splicer = Splicer(spoken(1), ["cab a ba", *["deb deb deb deb deb"] * 9], Letters(), LEXICON)
+    letters, phones = 8 + 9 * 19, 6 + 9 * 15
+    wanted = dataclasses.replace(example(0), phones=None, text="x" * round(15 * letters / phones))
+    assert splicer(wanted, np.random.default_rng(0))[0].text == "deb deb deb deb deb"
+
+
+@pytest.mark.parametrize(
+    ("recordings", "phones"),
+    [(spoken(1), 40), ([recording(0, [1, 2, 3])], 6)],
+    ids=["no line is so long", "never said in a row"],
+)
+def test_sentences_that_can_replace_nothing_are_refused(recordings, phones):
+    splicer = Splicer(recordings, LINES, Letters(), LEXICON)
+    with pytest.raises(ConfigError, match=r"no sentence of splice\.texts can be said in place of 200"):
+        splicer.try_out([example(phones)])
+
+
+def test_it_is_told_how_many_can_be_replaced(caplog):
+    caplog.set_level("INFO")
+    Splicer(spoken(1), LINES, Letters(), LEXICON).try_out([example(6), example(40)])
+    [told] = [one.args for one in caplog.records if "give way" in one.msg]
+    assert 60 < told[0] < 140
+    assert told[1] == 200
+
+
 def test_a_sentence_is_said_by_one_voice(monkeypatch):
     monkeypatch.setattr(splicing, "LEAST_PHONES", 100)
     rng = np.random.default_rng(2)
@@ -132,7 +159,7 @@ def test_voices_that_said_little_are_put_together_by_source():
 
 
 def test_nothing_to_say_and_nobody_to_say_it_are_refused():
-    with pytest.raises(ConfigError, match="no line of which every word is in the lexicon"):
+    with pytest.raises(ConfigError, match=r"no line, .*, of which every word is in data\.lexicon"):
         Splicer(spoken(), ["zebra"], Letters(), LEXICON)
     with pytest.raises(ConfigError, match="no recording whose phones are known"):
         Splicer([], LINES, Letters(), LEXICON)
