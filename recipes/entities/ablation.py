@@ -129,12 +129,12 @@ def _clean(name: str) -> str:
 
 
 def all_techniques(recognizer: Recognizer, bench: Bench) -> list[str]:
-    """Names of ours that the model can, and of others once `tune` has found their weights."""
+    """Names of ours that the model can, and of others that `tune` has found weights for; tells the rest."""
     ours = [name for name in TECHNIQUES if ADAPTER not in name or recognizer.encoder_bias is not None]
-    if bench.weights.is_file():
-        return [*ours, *peers.NAMES]
-    print(f"{bench.weights}: missing, so that techniques of others are left out; `tune` makes it", flush=True)
-    return ours
+    tuned = load_weights(bench, ())
+    if rest := [name for name in peers.NAMES if name not in tuned]:
+        print(f"{bench.weights}: no weights for {', '.join(rest)}, left out; `tune` finds them", flush=True)
+    return [*ours, *(name for name in peers.NAMES if name in tuned)]
 
 
 def techniques_of(names: Sequence[str], recognizer: Recognizer, bench: Bench) -> list[Technique]:

@@ -1,6 +1,7 @@
 """Comparing with others: phrases that the word spotter finds are put in as its rule says."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from recipes.entities import ablation
 from recipes.entities.__main__ import without_places
 from recipes.entities.ablation import RESULTS, Bench, load_weights
 from recipes.entities.parts import compact, joined
+from recipes.entities.peers import NAMES
 from recipes.entities.spotter import Recognized, merge
 
 
@@ -40,6 +42,22 @@ def test_a_peer_that_was_never_tuned_is_refused_in_one_line(tmp_path, monkeypatc
     assert load_weights(bench, ["icefall"]) == {"icefall": 2.0}
     with pytest.raises(SystemExit, match=r"no weights for pyctcdecode; run .* --techniques pyctcdecode"):
         load_weights(bench, ["icefall", "pyctcdecode"])
+
+
+@pytest.mark.parametrize("tuned", [{}, {"icefall": 2.0}, dict.fromkeys(NAMES, 1.0)])
+def test_of_others_those_that_were_tuned_are_compared_and_the_rest_is_told(
+    tmp_path, monkeypatch, capsys, tuned
+):
+    bench = Bench(tmp_path, "base-en", tmp_path / "cache")
+    monkeypatch.setattr(ablation, "RESULTS", tmp_path)
+    if tuned:
+        bench.results.mkdir(parents=True)
+        bench.weights.write_text(json.dumps({"weights": tuned}))
+    names = ablation.all_techniques(SimpleNamespace(encoder_bias=None), bench)
+    assert [name for name in names if name in NAMES] == [name for name in NAMES if name in tuned]
+    told = capsys.readouterr().out
+    assert all((name in told) == (name not in tuned) for name in NAMES if name != "spotter")
+    assert load_weights(bench, list(tuned)) == tuned
 
 
 def test_numbers_are_kept_without_the_places_of_one_machine():
