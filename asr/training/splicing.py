@@ -2,8 +2,9 @@
 
 A model that has heard the same recordings many times spells their words by heart and others badly. Texts are
 plentiful where speech is not: each sentence is taken apart into its phones, and the longest runs of phones
-that one voice has said somewhere are cut out of its states, within phones, and joined. This is concatenative
-synthesis (Hunt & Black 1996) without a waveform, and costs next to nothing.
+that one voice has said somewhere are cut out of its states, where phones are first heard, and joined: a piece
+ends with the phone that the next begins with. This is concatenative synthesis (Hunt & Black 1996) without a
+waveform, and costs next to nothing.
 """
 
 from __future__ import annotations
