@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from asr.adapter_files import base_digest
-from asr.frontends import WHISPER_FOLDER, PretrainedConfig, huggingface_config
+from asr.frontends import WHISPER_FOLDER, FrontendConfig, PretrainedConfig, huggingface_config
 from asr.manifest import Utterance, read_manifest
 from asr.model import (
     SIZES,
@@ -141,7 +141,15 @@ def _first_model(config: TrainConfig, shape: ModelConfig) -> ConformerCTC:
         raise ConfigError(f"run.start: {error}") from error
     if model.config.encoder != shape.encoder or model.config.vocab_size != shape.vocab_size:
         raise ConfigError(f"run.start: {folder} holds a model of another shape than `size` and `model`")
+    if _without_deltas(model.config) != _without_deltas(shape):
+        raise ConfigError(f"run.start: {folder} stands on another front-end than `model.frontend` says")
     return model
+
+
+def _without_deltas(shape: ModelConfig) -> FrontendConfig:
+    """The front-end; deltas are merged into that of a start model."""
+    found = shape.frontend
+    return dataclasses.replace(found, lora=None) if isinstance(found, PretrainedConfig) else found
 
 
 def _adapted_model(folder: Path, shape: ModelConfig) -> ConformerCTC:

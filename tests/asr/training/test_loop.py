@@ -147,6 +147,9 @@ def test_a_run_may_start_from_a_model(config, finished, tmp_path):
     other = dataclasses.replace(started, model={"encoder": {"layers": 4}})
     with pytest.raises(ConfigError, match="another shape"):
         train(out(other, str(tmp_path / "other")))
+    deaf = dataclasses.replace(started, model={"frontend": {"floor": 1e-3}})
+    with pytest.raises(ConfigError, match=r"another front-end than `model\.frontend` says"):
+        train(out(deaf, str(tmp_path / "deaf")))
 
 
 def test_a_teacher_needs_its_states(config, tmp_path):
