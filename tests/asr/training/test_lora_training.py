@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from runs import break_off, on_whisper
 from safetensors.torch import load_file
 from test_loop import flat, same, saved
 
@@ -14,15 +15,10 @@ from asr.recognizer import Recognizer
 from asr.training.config import (
     AugmentConfig,
     ConfigError,
-    DataConfig,
     LoraTrainingConfig,
     OptimizerConfig,
-    RunConfig,
-    SourceConfig,
-    TrainConfig,
     load_config,
 )
-from asr.training.loop import Trainer
 from asr.training.optimizer import Optimizer
 from asr.training.run import model_config, train
 
@@ -32,28 +28,8 @@ def config(corpus, whisper_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lora")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONOMA_HUGGINGFACE", str(whisper_folder))
-        yield TrainConfig(
-            size="tiny",
-            model={
-                "encoder": {"feature_dim": 16, "subsampling": 2},
-                "frontend": {"encoder": "huggingface-whisper"},
-            },
-            lora=LoraTrainingConfig(rank=2, learning_rate=1e-2),
-            data=DataConfig(
-                root=str(corpus),
-                sources=(SourceConfig("train.jsonl"),),
-                dev="dev.jsonl",
-                lexicon="lexicon.dict",
-                text=("text.txt",),
-                noise="noise",
-                cache=str(folder / "cache"),
-                min_seconds=0.3,
-                batch_seconds=4.0,
-            ),
-            augment=AugmentConfig(noise_probability=0.5),
-            optimizer=OptimizerConfig(name="muon", total_steps=3, warmup_steps=1),
-            run=RunConfig(out=str(folder / "whole"), log_steps=1, eval_steps=3, checkpoint_minutes=0.0),
-        )
+        run = on_whisper(corpus, folder, 4.0, AugmentConfig(noise_probability=0.5))
+        yield dataclasses.replace(run, lora=LoraTrainingConfig(rank=2, learning_rate=1e-2))
 
 
 def with_run(config, out, **changes):
@@ -83,18 +59,10 @@ def test_the_model_of_a_run_transcribes(corpus, finished, whisper_folder):
     assert 0.5 <= recognizer.transcribe(corpus / "clips/0.wav").duration <= 1.5
 
 
-def test_a_broken_run_goes_on_as_if_unbroken(config, finished, tmp_path, monkeypatch):
-    broken, step = with_run(config, tmp_path / "broken"), Trainer.step
+def test_a_broken_run_goes_on_as_if_unbroken(config, finished, tmp_path):
+    broken = with_run(config, tmp_path / "broken")
 
-    def killed(self, *given):
-        if self.progress.step == 2:
-            raise KeyboardInterrupt
-        step(self, *given)
-
-    monkeypatch.setattr(Trainer, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.undo()
+    break_off(broken, 2)
     moved = [state for group in saved(broken)["optimizer"] for state in group["state"].values()]
     assert len(flat(saved(broken)["optimizer"])) == len(flat(saved(config)["optimizer"]))
     assert moved

@@ -4,22 +4,15 @@ import dataclasses
 import json
 
 import pytest
+from runs import break_off, on_whisper
 from test_loop import same, saved
 
 from asr.training.config import (
-    AugmentConfig,
     ConfigError,
-    DataConfig,
-    FeaturesConfig,
     LoraTrainingConfig,
-    OptimizerConfig,
-    RunConfig,
-    SourceConfig,
     SpliceConfig,
-    TrainConfig,
 )
 from asr.training.feature_batches import FeatureBatchMaker
-from asr.training.loop import Trainer
 from asr.training.run import train
 from biasing.lexicon import read_lexicon
 from lm.text import TextError
@@ -31,28 +24,8 @@ def config(corpus, whisper_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("spliced")
     words = sorted(read_lexicon(corpus / "lexicon.dict"))
     (folder / "said.txt").write_text("".join(f"{a} {b}\n" for a in words for b in words))
-    first = TrainConfig(
-        size="tiny",
-        model={
-            "encoder": {"feature_dim": 16, "subsampling": 2},
-            "frontend": {"encoder": "huggingface-whisper"},
-        },
-        data=DataConfig(
-            root=str(corpus),
-            sources=(SourceConfig("train.jsonl"),),
-            dev="dev.jsonl",
-            lexicon="lexicon.dict",
-            text=("text.txt",),
-            noise="noise",
-            cache=str(folder / "cache"),
-            min_seconds=0.3,
-            batch_seconds=6.0,
-        ),
-        features=FeaturesConfig(cache=str(folder / "features"), copies=0),
-        augment=AugmentConfig(),
-        optimizer=OptimizerConfig(name="muon", total_steps=3, warmup_steps=1),
-        run=RunConfig(out=str(folder / "first"), log_steps=1, eval_steps=3, checkpoint_minutes=0.0),
-    )
+    first = on_whisper(corpus, folder, 6.0)
+    first = with_out(first, folder / "first")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONOMA_HUGGINGFACE", str(whisper_folder))
         start = train(first)
@@ -79,17 +52,8 @@ def test_joined_sentences_are_trained_on_and_a_broken_run_goes_on_as_if_unbroken
     monkeypatch.setattr(FeatureBatchMaker, "__call__", made)
     train(config)
     assert texts - said
-    broken, step = with_out(config, tmp_path / "broken"), Trainer.step
-
-    def killed(self, *given):
-        if self.progress.step == 2:
-            raise KeyboardInterrupt
-        step(self, *given)
-
-    monkeypatch.setattr(Trainer, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.undo()
+    broken = with_out(config, tmp_path / "broken")
+    break_off(broken, 2)
     train(broken, resume=True)
     assert same(saved(broken), saved(config))
 
