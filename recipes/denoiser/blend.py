@@ -48,9 +48,12 @@ def share_of(text: str) -> tuple[Path, float]:
     """PATH=SHARE."""
     path, _, share = text.rpartition("=")
     try:
-        return Path(path), float(share)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text}: give PATH=SHARE, such as runs/a/best=0.4") from error
+        found = Path(path), float(share)
+    except ValueError:
+        found = Path(path), 0.0
+    if not found[1] > 0:
+        raise argparse.ArgumentTypeError(f"{text}: give PATH=SHARE, more than 0, such as runs/a/best=0.4")
+    return found
 
 
 def main() -> None:
@@ -63,7 +66,10 @@ def main() -> None:
     parser.add_argument("--lower", type=float, default=0.0, help="what is taken from the logits of all gains")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     arguments = parser.parse_args()
-    config = json.loads((arguments.shape / CONFIG_FILE).read_text(encoding="utf-8"))
+    try:
+        config = json.loads((arguments.shape / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{arguments.shape}: no denoiser's folder ({error})") from error
     network = PercepNet(NetworkConfig(**config["network"]))
     parts = [(read_part(path), share) for path, share in arguments.parts]
     try:
