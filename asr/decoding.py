@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from
 from asr.tokenizer import SubWords
 from biasing.graph import ContextGraph
 from biasing.options import BiasOptions
+from biasing.phone_alignment import PhoneFrames
+from biasing.phone_book import PhoneBook
+from biasing.phonetic import PhoneticOptions, rescore
 from lm.ngram import LMOptions, TokenScorer, WordModel
 
 LM_FILE = "lm.bin"
@@ -51,6 +55,8 @@ class DecodingOptions:
     """Nats added for every word, against the language model's liking for few words."""
     unk_penalty: float = -5.0
     """Nats added for a word that the language model does not know, before the weight."""
+    phone_weight: float = 0.0
+    """Nats taken from a reading of the search per nat that its phones cost; 0 for the search alone."""
     confidence_slope: float = 1.0
     """Factor on the log-odds of a word's confidence; with the shift, its calibration on dev."""
     confidence_shift: float = 0.0
@@ -59,6 +65,8 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.beam <= WIDEST_BEAM:
             raise DecodingError(f"beam is {self.beam}; give 1 to {WIDEST_BEAM}")
+        if not 0.0 <= self.phone_weight < math.inf:
+            raise DecodingError(f"phone_weight is {self.phone_weight}; give 0 or a positive number")
 
     @property
     def word_weights(self) -> LMOptions:
@@ -138,12 +146,14 @@ class Decoder:
         options: DecodingOptions,
         words: WordModel | None,
         settings: SearchOptions | None = None,
+        book: PhoneBook | None = None,
     ) -> None:
         """Prepare to decode with `words` as the model of what is likely to be said, None for any words.
 
-        `settings` are those of the search beyond `options`.
+        `settings` are those of the search beyond `options`; `book` says how words sound, for `phone_weight`.
         """
         self.options = options
+        self._book = book if options.phone_weight else None
         self._tokenizer = tokenizer
         self.frame_seconds = frame_seconds
         self._calibration = Calibration(options.confidence_slope, options.confidence_shift)
@@ -152,9 +162,20 @@ class Decoder:
         settings = replace(settings or SearchOptions(), beam=options.beam, largest_step=largest_step)
         self._search = BeamSearch(settings, () if self._scorer is None else (self._scorer,))
 
-    def decode(self, log_probs: NDArray[np.float32]) -> tuple[TimedWord, ...]:
+    def decode(
+        self, log_probs: NDArray[np.float32], phones: PhoneFrames | None = None
+    ) -> tuple[TimedWord, ...]:
         """Words of an utterance from its log-probs `(T, V)`, times in seconds from its first frame."""
-        return self.words(self.readings(log_probs)[0], log_probs)
+        return self.words(self.best(log_probs, phones), log_probs)
+
+    def best(self, log_probs: NDArray[np.float32], phones: PhoneFrames | None = None) -> Hypothesis:
+        """The reading of an utterance that search and, where they have a weight, its phones agree on."""
+        readings = self.readings(log_probs)
+        if self._book is None or phones is None or len(readings) == 1:
+            return readings[0]
+        texts, scores = [self.text(one).split() for one in readings], [one.score for one in readings]
+        options = PhoneticOptions(weight=self.options.phone_weight)
+        return readings[rescore(texts, scores, phones, self._book, options).order[0]]
 
     def readings(
         self, log_probs: NDArray[np.float32], graph: ContextGraph | None = None, stretch: Stretch = WHOLE

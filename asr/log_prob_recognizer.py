@@ -88,7 +88,7 @@ class LogProbRecognizer:
         Args:
             log_probs: natural log-probabilities (frames, labels), an array or a tensor on the CPU.
             phrases: names and terms to expect, as for `Recognizer.transcribe`.
-            options: how to decode; by default those of the recognizer.
+            options: how to decode; by default those of the recognizer. `phone_weight` has no effect.
             bias: which ways of biasing are used and their constants; of a list of ways those in `NEED_MORE`
                 have no effect.
 
@@ -98,6 +98,8 @@ class LogProbRecognizer:
         """
         values, chosen = self.labels.fold(log_probs), options or self.options
         ways = _applicable(bias)
+        if chosen.phone_weight:
+            log.warning("phone_weight: needs phones of a model; with log-probs alone it has no effect")
         given = None if phrases is None else self._spellable(phrase_list(phrases))
         if not given:
             heard = plainly_heard(self._decoders.plain(chosen, ways).decode(values))

@@ -78,8 +78,7 @@ class PhraseDecoder:
         """
         adapted = self._adapted(log_probs, phone_log_probs, states)
         sound = Sound(log_probs, adapted.log_probs, phone_frames(phone_log_probs))
-        readings = self._plain.readings(log_probs)
-        plain = self._read(self._plain, readings[0], sound)
+        plain = self._read(self._plain, self._plain.best(log_probs, sound.phones), sound)
         said = align_words(plain.texts, sound.phones, self.prepared.book) if self.prepared.gated else None
         if said is None or said.reason:
             items, events = self._anew(sound, plain)

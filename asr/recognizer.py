@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from asr.tokenizer import TOKENIZER_FILE, Tokenizer, folder_tokenizer
 from asr.workers import OnProgress
 from biasing.g2p import Pronouncer
 from biasing.options import BiasOptions
+from biasing.phone_alignment import PhoneFrames, phone_frames
+from biasing.phone_book import PhoneBook
 from biasing.phrases import PhraseError, PhraseList
 from lm.ngram import NGram, WeightedNGram, WordModel
 
@@ -70,6 +72,11 @@ class Acoustics:
     """Phone log-probabilities `(T, 40)`."""
     states: NDArray[np.float32] | None = None
     """States `(layers, T, D)` that the contextual adapter reads; None where the model has none."""
+
+    @cached_property
+    def phones(self) -> PhoneFrames:
+        """The phones as alignment takes them. Raises `PhoneticError` where they are no log-probs."""
+        return phone_frames(self.phone_log_probs)
 
 
 class Recognizer:
@@ -269,7 +276,8 @@ class Recognizer:
         settings = SearchOptions(n_best=(bias or BiasOptions()).n_best)
         if words is None and self.ngram is not None:
             words = WeightedNGram(self.ngram, options.word_weights)
-        return Decoder(self.tokenizer, self.model.frame_seconds, options, words, settings)
+        book = PhoneBook(Pronouncer.load()) if options.phone_weight else None
+        return Decoder(self.tokenizer, self.model.frame_seconds, options, words, settings, book)
 
     def phrase_decoder(
         self, phrases: PhraseList, options: DecodingOptions | None = None, bias: BiasOptions | None = None
@@ -283,7 +291,7 @@ class Recognizer:
         """What turns a segment into words; a list without usable phrases decodes as none does."""
         if not phrases:
             plain = self._decoders.plain(options, bias)
-            return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs))
+            return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs, acoustics.phones))
         decoder = self.phrase_decoder(phrases, options, bias)
         return lambda acoustics: decoder.decode(
             acoustics.log_probs, acoustics.phone_log_probs, acoustics.states

@@ -55,7 +55,9 @@ Maker = Callable[[Recognizer], Technique]
 def _none(recognizer: Recognizer) -> Technique:
     decoder = recognizer.decoder(recognizer.options)
     return Technique(
-        NONE, repr(asdict(recognizer.options)), lambda acoustics, _: decoder.decode(acoustics.log_probs)
+        NONE,
+        repr(asdict(recognizer.options)),
+        lambda acoustics, _: decoder.decode(acoustics.log_probs, acoustics.phones),
     )
 
 

@@ -23,8 +23,8 @@ def labelled_words(heard: Heard, decoder: Decoder) -> Labelled:
     """Confidence of every word heard, and whether it is right: aligned with its like in the reference."""
     confidences: list[float] = []
     right: list[bool] = []
-    for utterance, log_probs in zip(heard.utterances, heard.log_probs, strict=True):
-        words = decoder.decode(log_probs)
+    for utterance, acoustics in zip(heard.utterances, heard.acoustics, strict=True):
+        words = decoder.decode(acoustics.log_probs, acoustics.phones)
         said, texts = utterance.text.split(), [word.text for word in words]
         confidences += [word.confidence for word in words]
         right += [

@@ -114,7 +114,7 @@ def new_decoder(recognizer: Recognizer, prepared: PreparedPhrases) -> Decode:
     """What decodes with a list and remembers nothing yet; without phrases what decodes with none."""
     plain = recognizer.decoder(recognizer.options, BIAS)
     if not prepared.phrases:
-        return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs))
+        return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs, acoustics.phones))
     words = prepared.words
     biased = plain if words is None else recognizer.decoder(recognizer.options, BIAS, words)
     decoder = PhraseDecoder(plain, biased, prepared)

@@ -86,7 +86,7 @@ def _search_share(recognizer: Recognizer, chosen: list[Utterance], watch: Stopwa
     decoder = recognizer.decoder(recognizer.options)
     with watch.part("search alone"):
         for one in acoustics:
-            decoder.decode(one.log_probs)
+            decoder.decode(one.log_probs, one.phones)
 
 
 def main() -> None:

@@ -170,7 +170,7 @@ def main() -> None:
     if arguments.model:
         recognizer = Recognizer.from_pretrained(arguments.model)
         heard = hear(recognizer, "dev", arguments.data)
-        inputs, pieces = heard.log_probs, ["", *recognizer.tokenizer.pieces[1:]]
+        inputs, pieces = [one.log_probs for one in heard.acoustics], ["", *recognizer.tokenizer.pieces[1:]]
         references = [utterance.text for utterance in heard.utterances]
         folder = model_folder(arguments.model)
         arguments.lm = find_lm(folder) or folder / LM_FILE
