@@ -1,4 +1,4 @@
-"""Options of biasing in a TOML file: what `onoma tune` writes, and `--options` reads."""
+"""Options of biasing in TOML: what `onoma tune` writes, `--options` reads and a model folder may hold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ from asr.files import write_text_atomic
 from asr.settings import ConfigError, overlay, read_settings
 from biasing.options import BiasOptions
 
+BIASING_FILE = "biasing.toml"
+"""In a model folder: the options that were tuned for the model."""
 
-def read_bias(path: Path) -> BiasOptions:
-    """The fields of `BiasOptions` that a file sets, those of its parts in tables; the others as by default.
+
+def load_bias(folder: Path) -> BiasOptions:
+    """The options that were tuned for a model, or the defaults where its folder has none.
+
+    Raises:
+        ConfigError: as `read_bias`.
+    """
+    file = folder / BIASING_FILE
+    return read_bias(file) if file.is_file() else BiasOptions()
+
+
+def read_bias(path: Path, others: BiasOptions | None = None) -> BiasOptions:
+    """The fields of `BiasOptions` that a file sets, those of its parts in tables.
+
+    What it does not set is as in `others`, by default as in `BiasOptions()`.
 
     Raises:
         ConfigError: the file cannot be read, or has an unknown setting, or a value that cannot be used.
     """
     values = read_settings(path)
     try:
-        return overlay(BiasOptions(), values, str(path))
+        return overlay(others or BiasOptions(), values, str(path))
     except ConfigError:
         raise
     except ValueError as error:

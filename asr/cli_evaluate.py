@@ -89,11 +89,11 @@ def evaluate(
         from asr.evaluation.techniques import biased, default_techniques, make_techniques
         from asr.recognizer import Recognizer
 
-        tuned = [biased("options", read_bias(options))] if options else []
         recognizer = Recognizer.from_pretrained(model)
         names = techniques.split(",") if techniques else default_techniques(recognizer)
         chosen = make_techniques(recognizer, [name.strip() for name in names])
-        chosen += [make(recognizer) for make in tuned]
+        if options:
+            chosen.append(biased("options", read_bias(options, recognizer.bias))(recognizer))
         material = _material(manifest, phrases, lists, absent) or drawn_lists(
             read_utterances(manifest), sizes, make_pool(common, distractors, recognizer.ngram, seed)
         )

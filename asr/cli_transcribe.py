@@ -209,9 +209,9 @@ def _hearing(wish: _Wish, workers: int) -> Callable[[str, OnProgress], Transcrip
     from asr.recognizer import Recognizer
     from biasing.adapter import AdapterError
 
-    bias = read_bias(wish.options_file) if wish.options_file else None
     phrases = _phrases(wish)
     recognizer = Recognizer.from_pretrained(wish.model)
+    bias = read_bias(wish.options_file, recognizer.bias) if wish.options_file else None
     if wish.picture is not None and recognizer.encoder_bias is None:
         raise AdapterError(
             f"--plot-attention: {wish.model} has no contextual adapter; give --model a folder with one"

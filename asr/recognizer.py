@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from asr.adapter_files import load_adapter
 from asr.assembly import Part, assembled
 from asr.audio import AudioSource, channel_count
+from asr.bias_file import load_bias
 from asr.decoding import Decoder, DecodingOptions, checked_options, find_lm, load_decoding_options
 from asr.encoder_bias import EncoderBias
 from asr.features import SAMPLE_RATE
@@ -90,6 +91,7 @@ class Recognizer:
         options: DecodingOptions,
         name: str,
         encoder_bias: EncoderBias | None = None,
+        bias: BiasOptions | None = None,
     ) -> None:
         if len(tokenizer) != model.config.vocab_size:
             raise ModelError(
@@ -102,6 +104,7 @@ class Recognizer:
         self.options = options
         self.name = name
         self.encoder_bias = encoder_bias
+        self.bias = bias or BiasOptions()
         self._prepared = lru_cache(LISTS_KEPT)(self._prepare)
         self._tools = lru_cache(DECODERS_KEPT)(self._make_tools)
         self._decoders = _Decoders(self)
@@ -119,8 +122,8 @@ class Recognizer:
             ModelError: no such model, or a file of it is missing or does not fit.
             EncoderFileError: the encoder is missing or another one; the message says what to run.
             FrontendError: onnxruntime or transformers is not installed, or cannot run the encoder.
-            TokenizerError, LanguageModelError, DecodingError, AdapterError: that file of the folder cannot be
-                used.
+            TokenizerError, LanguageModelError, DecodingError, AdapterError, ConfigError: that file of the
+                folder cannot be used.
         """
         folder = model_folder(name)
         lm = find_lm(folder)
@@ -133,6 +136,7 @@ class Recognizer:
             load_decoding_options(folder),
             folder.name,
             EncoderBias(adapter, model.head, model.frame_seconds) if adapter else None,
+            load_bias(folder),
         )
 
     @staticmethod
@@ -219,7 +223,7 @@ class Recognizer:
         """What is heard in some channels, None being the mean of all."""
         options, bias, denoise = how
         given = None if phrases is None else phrase_list(phrases)
-        decode = self._decode_with(*checked_options(options or self.options, bias or BiasOptions()), given)
+        decode = self._decode_with(*checked_options(options or self.options, bias or self.bias), given)
         parts: list[Part] = []
         done, progress = 0.0, Progress(on_progress, len(channels))
         for channel in channels:
@@ -273,7 +277,7 @@ class Recognizer:
 
         `words` takes the place of the model's own language model.
         """
-        settings = SearchOptions(n_best=(bias or BiasOptions()).n_best)
+        settings = SearchOptions(n_best=(bias or self.bias).n_best)
         if words is None and self.ngram is not None:
             words = WeightedNGram(self.ngram, options.word_weights)
         book = PhoneBook(Pronouncer.load()) if options.phone_weight else None
@@ -283,7 +287,7 @@ class Recognizer:
         self, phrases: PhraseList, options: DecodingOptions | None = None, bias: BiasOptions | None = None
     ) -> PhraseDecoder:
         """This thread's decoder for a phrase list; the latest ones are kept."""
-        return self._decoders.biased(phrases, options or self.options, bias or BiasOptions())
+        return self._decoders.biased(phrases, options or self.options, bias or self.bias)
 
     def _decode_with(
         self, options: DecodingOptions, bias: BiasOptions, phrases: PhraseList | None

@@ -12,6 +12,7 @@ import numpy as np
 
 from asr.adapter_files import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 from asr.audio import stream_audio
+from asr.bias_file import BIASING_FILE
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE
 from asr.features import SAMPLE_RATE
 from asr.files import OutputError
@@ -21,7 +22,7 @@ from asr.segmenter import is_steady, segments
 from asr.tokenizer import TOKENIZER_FILE
 
 ACOUSTIC_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, DELTAS_FILE)
-DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
+DECODING_FILES = (LM_FILE, SHARED_LM_FILE, DECODING_FILE, BIASING_FILE, ADAPTER_FILE, ADAPTER_CONFIG_FILE)
 
 
 @dataclass(frozen=True)

@@ -75,24 +75,32 @@ def biased(name: str, bias: BiasOptions) -> Maker:
     return make
 
 
-JOINT = BiasOptions()
 SWITCHES = ("adapter", "boosting", "classes", "rescoring", "veto", "spotting", "lookup", "gate")
-OFF = JOINT.without(*SWITCHES)
-BIASES: Mapping[str, BiasOptions] = {
-    ADAPTER: replace(OFF, adapter=True),
-    "boosting": replace(OFF, boosting=True),
-    "constant": replace(OFF, boosting=True, boost=replace(JOINT.boost, slope=0.0)),
-    "classes": replace(OFF, classes=True),
-    "rescoring": replace(OFF, rescoring=True),
-    "spotting": replace(OFF, spotting=True),
-    "lookup": replace(OFF, lookup=True),
-    "joint": JOINT,
-    **{f"joint-{switch}": JOINT.without(switch) for switch in SWITCHES},
-}
-"""Each way of biasing alone, all together, and all but one; all together are those that the model has."""
+
+
+def biases(joint: BiasOptions) -> Mapping[str, BiasOptions]:
+    """Each way of biasing alone, all together as the model has them, and all but one, with its constants."""
+    off = joint.without(*SWITCHES)
+    return {
+        ADAPTER: replace(off, adapter=True),
+        "boosting": replace(off, boosting=True),
+        "constant": replace(off, boosting=True, boost=replace(joint.boost, slope=0.0)),
+        "classes": replace(off, classes=True),
+        "rescoring": replace(off, rescoring=True),
+        "spotting": replace(off, spotting=True),
+        "lookup": replace(off, lookup=True),
+        "joint": joint,
+        **{f"joint-{switch}": joint.without(switch) for switch in SWITCHES},
+    }
+
+
+def _of_model(name: str) -> Maker:
+    return lambda recognizer: biased(name, biases(recognizer.bias)[name])(recognizer)
+
+
 TECHNIQUES: Mapping[str, Maker] = {
     NONE: _none,
-    **{name: biased(name, bias) for name, bias in BIASES.items()},
+    **{name: _of_model(name) for name in biases(BiasOptions())},
 }
 """All techniques of the recognizer; the first one is what the others are compared with."""
 

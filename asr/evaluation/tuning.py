@@ -149,7 +149,7 @@ def tune(
         OutputError: something cannot be kept.
         MaterialError: no recording can be read.
     """
-    best, trials, plain = BiasOptions(), dict[BiasOptions, Trial](), None
+    best, trials, plain = recognizer.bias, dict[BiasOptions, Trial](), None
     for settings in (_budgets, _doubts, _shares, _budgets):
         new = [one for one in settings(best) if one not in trials]
         chosen = [
@@ -193,7 +193,7 @@ def _shares(base: BiasOptions) -> Iterator[BiasOptions]:
 
 
 def _doubts(base: BiasOptions) -> Iterator[BiasOptions]:
-    stricter = BiasOptions().phonetic.veto_margin - BiasOptions().spotter.doubt
+    stricter = base.phonetic.veto_margin - base.spotter.doubt
     for nats in DOUBTS:
         phonetic = replace(base.phonetic, veto_margin=nats)
         yield replace(base, phonetic=phonetic, spotter=replace(base.spotter, doubt=nats - stricter))

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.bias_file import load_bias
 from asr.evaluation.acoustics import ACOUSTIC_FILES, DECODING_FILES, digest_files
 from asr.features import SAMPLE_RATE
 from asr.recognizer import Recognizer, model_folder
 from biasing.g2p import Pronouncer
-from biasing.options import BiasOptions
 from biasing.phrases import PhraseList
 
 Samples = NDArray[np.float32]
@@ -97,7 +97,7 @@ def _ours(model: str) -> list[System]:
 
     return [
         System(folder.name, digest, "", plainly),
-        System(folder.name, f"{digest} {BiasOptions()}", listed, with_list),
+        System(folder.name, f"{digest} {load_bias(folder)}", listed, with_list),
     ]
 
 

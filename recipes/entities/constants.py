@@ -24,18 +24,26 @@ DEFAULT = "default"
 SHOWN = ("f1", "precision", "b_wer", "u_wer", "wer")
 
 
-def settings() -> Mapping[str, BiasOptions]:
-    """Every setting by name; each differs from the default in what its name says."""
-    base = BiasOptions()
+def settings(base: BiasOptions) -> Mapping[str, BiasOptions]:
+    """Every setting by name; each differs from the model's own in what its name says."""
+    stricter = base.phonetic.veto_margin - base.spotter.doubt
     made = {DEFAULT: base}
-    for nats in (8.0, 12.0, 20.0):
+    for nats in (8.0, 12.0, 16.0, 20.0):
         made[f"boost-{nats:g}"] = replace(base, boost=replace(base.boost, budget=nats))
     for nats in (0.0, 2.0, 4.0, 8.0, 12.0):
         unigram = replace(base.unigram, most=nats, crowding=0.0)
         made[f"class-{nats:g}"] = replace(base, unigram=unigram)
     for nats in (6.0, 12.0, 1000.0):
         made[f"veto-{nats:g}"] = replace(base, phonetic=replace(base.phonetic, veto_margin=nats))
-    for weight in (0.0, 0.8):
+    for nats in (12.0, 15.0, 20.0):
+        phonetic = replace(base.phonetic, veto_margin=nats)
+        spotter = replace(base.spotter, doubt=nats - stricter)
+        made[f"doubt-{nats:g}"] = replace(base, phonetic=phonetic, spotter=spotter)
+    for nats in (1.5, 2.5):
+        made[f"crowding-{nats:g}"] = replace(base, spotter=replace(base.spotter, crowding=nats))
+    for nats in (8.0, 20.0):
+        made[f"gate-{nats:g}"] = replace(base, gating=replace(base.gating, doubt=nats))
+    for weight in (0.0, 0.2, 0.8):
         made[f"rescoring-{weight:g}"] = replace(base, phonetic=replace(base.phonetic, weight=weight))
     made["wide-gap"] = replace(base, boost=replace(base.boost, most=8.0, max_gap=12.0))
     made["first"] = replace(
@@ -58,7 +66,7 @@ def compare(bench: Bench, sizes: Sequence[int], every: int, names: Sequence[str]
     """A Markdown table: numbers of dev, and the harm that lists do of which nothing is spoken."""
     recognizer = Recognizer.from_pretrained(bench.model)
     material = part_of(material_of("dev", bench, sorted({0, *sizes})), every)
-    known = settings()
+    known = settings(recognizer.bias)
     chosen = [*make_techniques(recognizer, []), *(biased(name, known[name])(recognizer) for name in names)]
     found = evaluate(recognizer, material, chosen, bench.place)
     lines = [f"| phrases | setting | {' | '.join(SHOWN)} | changed | false accepts a minute |"]
@@ -81,7 +89,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder")
     parser.add_argument("--sizes", nargs="+", type=int, default=[100, 1000], help="distractors in a list")
     parser.add_argument("--every", type=int, default=3, help="take every so many utterances of dev")
-    parser.add_argument("--settings", nargs="+", choices=settings(), default=list(settings()))
+    names = list(settings(BiasOptions()))
+    parser.add_argument("--settings", nargs="+", choices=names, default=names)
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="log-probs of earlier runs")
     arguments = parser.parse_args()
     bench = Bench(arguments.data, arguments.model, arguments.cache)

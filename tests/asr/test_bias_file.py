@@ -2,14 +2,20 @@
 
 import math
 import random
-from dataclasses import fields, is_dataclass, replace
+import shutil
+from dataclasses import asdict, fields, is_dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from asr.bias_file import format_bias, read_bias, write_bias
+from asr.bias_file import BIASING_FILE, format_bias, load_bias, read_bias, write_bias
+from asr.evaluation.techniques import SWITCHES, make_techniques
+from asr.recognizer import Recognizer, model_folder
 from asr.settings import ConfigError
 from biasing.graph import BoostOptions
 from biasing.options import BiasOptions
+
+KESWICK = Path(__file__).parents[2] / "recipes" / "samples" / "they-walked-from-keswick-5b54cf8868f9.flac"
 
 
 def shaken(options, rng):
@@ -48,6 +54,29 @@ def test_what_a_file_does_not_set_is_as_by_default(tmp_path):
     assert read_bias(tmp_path / "o.toml") == expected
     (tmp_path / "empty.toml").write_text("")
     assert read_bias(tmp_path / "empty.toml") == plain
+
+
+def test_what_a_file_does_not_set_is_as_the_model_has_it(tmp_path):
+    own = replace(BiasOptions(), veto=False, unigram=replace(BiasOptions().unigram, offset=7.0))
+    (tmp_path / "o.toml").write_text("[unigram]\nmost = 3\n")
+    assert read_bias(tmp_path / "o.toml", own) == replace(own, unigram=replace(own.unigram, most=3.0))
+
+
+def test_a_model_folder_has_its_own_options_or_the_defaults(tmp_path):
+    assert load_bias(tmp_path) == BiasOptions()
+    tuned = replace(BiasOptions(), boost=BoostOptions(budget=17.0))
+    write_bias(tuned, tmp_path / BIASING_FILE)
+    assert load_bias(tmp_path) == tuned
+
+
+def test_a_recognizer_decodes_by_the_options_of_its_folder_unless_it_is_told_others(tmp_path):
+    shutil.copytree(model_folder("base-en"), tmp_path / "own")
+    write_bias(BiasOptions().without(*SWITCHES), tmp_path / "own" / BIASING_FILE)
+    own, clip = Recognizer.from_pretrained(tmp_path / "own"), KESWICK
+    assert own.transcribe(clip, ["Keswick"]).text == own.transcribe(clip).text
+    assert "Keswick" in own.transcribe(clip, ["Keswick"], bias=BiasOptions()).text
+    [_, joint] = make_techniques(own, ["joint"])
+    assert repr(asdict(own.bias)) in joint.settings
 
 
 @pytest.mark.parametrize(

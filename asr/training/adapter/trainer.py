@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from asr.adapter_files import base_digest, save_adapter
+from asr.bias_file import BIASING_FILE
 from asr.decoding import DECODING_FILE, LM_FILE, SHARED_LM_FILE, find_lm
 from asr.model import (
     CONFIG_FILE,
@@ -113,7 +114,7 @@ def export(adapter: ContextualAdapter, base: Path, folder: Path) -> None:
     """Write a model folder: the base's files as they are, its language model by name, and the adapter."""
     folder.mkdir(parents=True, exist_ok=True)
     acoustic = (CONFIG_FILE, WEIGHTS_FILE, DELTAS_FILE, PHONES_FILE)
-    for name in (*acoustic, TOKENIZER_FILE, TOKENS_FILE, DECODING_FILE):
+    for name in (*acoustic, TOKENIZER_FILE, TOKENS_FILE, DECODING_FILE, BIASING_FILE):
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)
     if (lm := find_lm(base)) is not None:
