@@ -21,9 +21,14 @@ def list_models() -> None:
             typer.echo(name)
 
 
-@models_app.command("fetch", epilog="Example: onoma models fetch moonshine-tiny")
+@models_app.command("fetch", epilog="Example: onoma models fetch whisper-base.en")
 def fetch(
-    name: Annotated[str, typer.Argument(help="Encoder: moonshine-tiny (8 MB) or whisper-base (23 MB).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Encoder: whisper-base.en (148 MB), moonshine-tiny (8 MB) or whisper-base (23 MB)."
+        ),
+    ],
     registry: Annotated[
         str | None,
         typer.Option(

@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="for tables: Markdown files")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--peers", type=Path, default=Path("peers"), help="folder of the peers' models")
-    parser.add_argument("--models", nargs="+", default=["base-en", "base-en-moonshine"])
+    parser.add_argument("--models", nargs="+", default=["base-en", "base-en-whisper"])
     parser.add_argument("--sets", nargs="+", default=SETS, help="SET, or SET/8 for every eighth")
     parser.add_argument("--only", nargs="+", default=[], help="hears with these alone")
     parser.add_argument("--kept", type=Path, default=Path("runs/peers/texts.jsonl"))

@@ -155,7 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="*", default=["base-en", "base-en-moonshine"])
+    parser.add_argument("models", nargs="*", default=["base-en", "base-en-whisper"])
     parser.add_argument("--denoiser", type=Path, default=SHIPPED, help="its model folder")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--set", default="test-dev8", help="manifest in speech/")

@@ -73,7 +73,7 @@ class AdapterTrainConfig:
     """A whole training configuration."""
 
     task: Literal["adapter"] = "adapter"
-    base: str = "base-en-moonshine"
+    base: str = "base-en"
     """Shipped model or model folder whose encoder stays as it is."""
     shape: dict[str, int | bool] = field(default_factory=dict)
     """What differs from the default shape: dim, hidden, context, intermediate, last."""
