@@ -18,7 +18,7 @@ from biasing.attention import AttentionPart
 from biasing.finder import Found
 from biasing.lookup import look_up
 from biasing.phone_alignment import WordAlignment, align_words, phone_frames
-from biasing.phonetic import Place, Verdict, differences, rescore, restored, veto
+from biasing.phonetic import Place, Verdict, differences, joined, rescore, restored, veto
 from biasing.report import Event, Outcome
 from biasing.spotting import Spotted, Word, covered, place, without_conflicts
 
@@ -153,7 +153,7 @@ class PhraseDecoder:
             best, found = plain, unlisted
         events = self._nearly(candidates, best, found, sound)
         items = [Item(word) for word in best.words]
-        if found:
+        if found or discouraged:
             verdicts = self._judged(best, found, plain, sound)
             places = {one.place for one in verdicts if one.vetoed}
             places |= _without_part(best, found, plain, discouraged)
@@ -228,7 +228,7 @@ class PhraseDecoder:
 
     def _given_back(self, unlisted: Iterable[Found], places: Iterable[Place]) -> list[Found]:
         """Of phrases heard without the list those in `places`, which are given back to that reading."""
-        back = [other for _, other in places]
+        back = [other for _, other in joined(places)]
         return [
             one
             for one in unlisted

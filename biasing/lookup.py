@@ -73,13 +73,14 @@ class LookupIndex:
     def __init__(
         self, phrases: Iterable[Entry], book: PhoneBook, options: LookupOptions | None = None
     ) -> None:
-        """Ask `book` for every phrase; those that have no pronunciation are never found."""
+        """Ask `book` for every phrase; those without a pronunciation and discouraged ones are never found."""
         self.options = options or LookupOptions()
         self.entries = tuple(phrases)
         self.texts = frozenset(map(text_of, self.entries))
         self._exact: dict[Way, list[int]] = {}
         self._near: dict[Way, list[tuple[int, Way]]] = {}
-        for index in sorted(range(len(self.entries)), key=self._preference):
+        wanted = (index for index, entry in enumerate(self.entries) if (entry.boost or 0.0) >= 0)
+        for index in sorted(wanted, key=self._preference):
             for way in book.ways_of(self.entries[index]):
                 if len(way) >= self.options.least_phones:
                     self._exact.setdefault(way, []).append(index)

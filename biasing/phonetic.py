@@ -162,11 +162,26 @@ def veto(
 
 
 def restored(words: Sequence[Item], unbiased: Sequence[Item], places: Iterable[Place]) -> list[Item]:
-    """The hypothesis with un-biased words in some places, none inside another; items may have times."""
+    """The hypothesis with un-biased words in some places; items may have times."""
     kept = list(words)
-    for (low, high), other in sorted(places, reverse=True):
+    for (low, high), other in reversed(joined(places)):
         kept[low:high] = unbiased[slice(*other)]
     return kept
+
+
+def joined(places: Iterable[Place]) -> list[Place]:
+    """Places of the same two hypotheses in their order, those that overlap or touch as one.
+
+    A phrase that both have, and what differs next to it, are a place; so is what differs alone.
+    """
+    found: list[Place] = []
+    for own, other in sorted(places, key=lambda place: (place[0][0], place[1][0])):
+        if found and own[0] <= found[-1][0][1] and other[0] <= found[-1][1][1]:
+            (low, high), (first, end) = found[-1]
+            found[-1] = (low, max(high, own[1])), (first, max(end, other[1]))
+        else:
+            found.append((own, other))
+    return found
 
 
 def differences(words: Sequence[str], unbiased: Sequence[str]) -> list[Place]:

@@ -11,6 +11,7 @@ from asr.compare import differences, format_differences
 from asr.manifest import read_manifest
 from asr.recognizer import Recognizer
 from asr.result import ResultError
+from biasing import phonetic
 from biasing.gate import GateOptions
 from biasing.options import BiasOptions, BiasOptionsError
 from biasing.phrases import Phrase, joined, make_phrases, read_phrases
@@ -125,6 +126,22 @@ def test_a_discouraged_word_gives_way_to_another(recognizer, clips, plain):
     result = recognizer.transcribe(clips[3].audio, [f"{word} :-60"])
     assert word in plain[3].text.split()
     assert word not in result.text.split()
+
+
+@pytest.mark.parametrize("switched_off", [(), ("gate",)], ids=["gate", "no gate"])
+@pytest.mark.parametrize("phone_weight", [0.0, 3.0])
+def test_a_discouraged_word_changes_nothing_but_its_place(recognizer, clips, phone_weight, switched_off):
+    options = replace(recognizer.options, phone_weight=phone_weight)
+    bias, changed = BiasOptions().without(*switched_off), 0
+    for one in recognizer.acoustics([read_audio(clip.audio) for clip in clips[:4]]):
+        expected = [word.text for word in recognizer.decoder(options).decode(one.log_probs, one.phones)]
+        for word in dict.fromkeys(expected):
+            decoder = recognizer.phrase_decoder(make_phrases([Phrase(word, boost=-3.0)]), options, bias)
+            heard = [w.text for w in decoder.decode(one.log_probs, one.phone_log_probs, one.states).words]
+            changed += heard != expected
+            for _, instead_of in phonetic.differences(heard, expected):
+                assert word in expected[slice(*instead_of)]
+    assert changed
 
 
 def test_the_order_of_the_list_has_no_say(recognizer, clips, phrases, biased):

@@ -81,6 +81,13 @@ def test_of_homophones_the_larger_boost_wins_in_whatever_order():
         assert found_in("B EH T", ["bit"], phrases)[0] == ["cd"]
 
 
+@pytest.mark.parametrize("fuzzy", [False, True])
+def test_what_is_discouraged_is_put_nowhere(fuzzy):
+    options = LookupOptions(fuzzy=fuzzy)
+    for boost, text in ((-5.0, "bit"), (0.0, "cd")):
+        assert found_in("B EH T", ["bit"], [Phrase("cd", boost, "/B EH T/")], options)[0] == [text]
+
+
 def test_short_phrases_are_left_alone():
     assert found_in("HH EH", ["hi"], ["he"])[0] == ["hi"]
     assert found_in("HH EH", ["hi"], ["he"], LookupOptions(least_phones=2))[0] == ["he"]

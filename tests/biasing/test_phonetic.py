@@ -10,6 +10,7 @@ import pytest
 from phones_said import Letters, random_log_probs, said, silence
 
 from asr.phones import PHONE_IDS
+from biasing.alignment import align
 from biasing.phone_alignment import PhoneticError, align_words, cost_of, phone_frames, span_cost
 from biasing.phone_book import CLASSES, PhoneBook, classes, names, without_repeats
 from biasing.phonetic import PhoneticOptions, differences, rescore, restored, veto
@@ -204,6 +205,25 @@ def test_a_veto_takes_back_all_that_differs_around_the_phrase() -> None:
     both = veto(["cran", "a", "cran"], [(0, 1), (2, 3)], ["ran", "a"], phone_frames(said("R AE N AE")), BOOK)
     assert [verdict.instead for verdict in both] == [("ran",), ()]
     assert restored(["cran", "a", "cran"], ["ran", "a"], [one.place for one in both]) == ["ran", "a"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_places_that_overlap_are_restored_word_for_word(seed: int) -> None:
+    """However they lie in each other: each pair of the alignment is the one's or the other's."""
+    generator = np.random.default_rng(seed)
+    words, unbiased = random_words(seed), random_words(seed + 100)
+    pairs = align(words, unbiased)
+    spans = [sorted(generator.integers(0, len(pairs) + 1, 2).tolist()) for _ in range(4)]
+
+    def count(side: int, end: int) -> int:
+        return sum(pair[side] is not None for pair in pairs[:end])
+
+    places = [tuple((count(side, low), count(side, high)) for side in (0, 1)) for low, high in spans]
+    given = [any(low <= number < high for low, high in spans) for number in range(len(pairs))]
+    taken = [
+        (unbiased, pair[1]) if back else (words, pair[0]) for pair, back in zip(pairs, given, strict=True)
+    ]
+    assert restored(words, unbiased, places) == [texts[at] for texts, at in taken if at is not None]
 
 
 def test_phrases_that_both_heard_stay_whatever_they_cost() -> None:
