@@ -17,6 +17,7 @@ from asr.calibration import Calibration
 from asr.files import write_text_atomic
 from asr.scorer import Surroundings
 from asr.search import BeamSearch, Hypothesis, SearchOptions, greedy, words_from_tokens
+from asr.settings import ConfigError, build
 from asr.tokenizer import SubWords
 from biasing.graph import ContextGraph
 from biasing.options import BiasOptions
@@ -96,8 +97,12 @@ def load_decoding_options(folder: Path) -> DecodingOptions:
         return DecodingOptions()
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        return DecodingOptions(**values)
-    except (ValueError, TypeError) as error:
+        if not isinstance(values, dict):
+            raise DecodingError(f"{values!r:.60} is no JSON object")
+        return build(DecodingOptions, values, str(file))
+    except ConfigError as error:  # which names the file and the setting
+        raise DecodingError(str(error)) from error
+    except ValueError as error:
         known = ", ".join(f.name for f in fields(DecodingOptions))
         raise DecodingError(f"{file}: not decoding options ({error}); accepted are {known}") from error
 

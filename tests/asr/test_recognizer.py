@@ -124,12 +124,20 @@ def test_decoding_options_are_kept_and_checked(tmp_path):
     options = DecodingOptions(beam=3, lm=False, lm_weight=0.25, word_bonus=-1.0, unk_penalty=-2.0)
     save_decoding_options(options, tmp_path)
     assert load_decoding_options(tmp_path) == options
-    for text in ('{"beams": 3}', "{", "3", '{"beam": 0}', '{"beam": "x"}'):
+    for text in ('{"beams": 3}', "{", "3", "[]", '{"beam": 0}', '{"phone_weight": -1}'):
         (tmp_path / "decoding.json").write_text(text)
         with pytest.raises(DecodingError) as caught:
             load_decoding_options(tmp_path)
         assert "decoding.json" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(DecodingOptions)])
+def test_no_decoding_option_takes_a_value_of_another_kind(tmp_path, name):
+    for value in ('"a"', "null", "[1]"):
+        (tmp_path / "decoding.json").write_text(f'{{"{name}": {value}}}')
+        with pytest.raises(DecodingError, match=rf"decoding\.json: {name}: expected \w+, got"):
+            load_decoding_options(tmp_path)
 
 
 def spoil(name, data):
