@@ -37,7 +37,7 @@ OptionsFile = Annotated[
     typer.Option(
         "--options",
         help="How phrases act: a TOML file, as onoma tune writes it. Applies with phrases.",
-        show_default="tuned on read speech",
+        show_default="the model's own",
     ),
 ]
 Denoise = Annotated[

@@ -177,8 +177,8 @@ class Recognizer:
             phrases: names and terms to expect: a phrase file, a list of strings and `Phrase`s, or a
                 `PhraseList`. What became of each is in `Result.bias`.
             options: how to decode; by default as was tuned for the model.
-            bias: which ways of biasing are used, by default all; they need the beam search, the
-                pronunciation lookup excepted.
+            bias: which ways of biasing are used and their constants, by default as was tuned for the model;
+                they need the beam search, adapter, spotting and pronunciation lookup excepted.
             on_progress: hears the seconds done and the seconds in all, as the recording states them; in the
                 end they are equal.
             denoise: True takes noise out first and mixes back as much of the recording as was tuned; a number

@@ -24,7 +24,7 @@ SHARES = (0.0, 2.0, 4.0, 8.0, 12.0)
 """Nats that the class in the language model may pay beside it."""
 DOUBTS = (12.0, 9.0, 6.0, 3.0, 0.0)
 """Nats of doubt up to which a phrase that was boosted is believed; one that was spotted is believed up to as
-many less as by default."""
+many less as in the model's own options."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,8 @@ def tune(
 ) -> Tuned:
     """Try budgets of boosting, then doubts at the best budget, shares of the class at both, and budgets anew.
 
+    Everything begins with the options that the model has, which are tried as they are too.
+
     Args:
         material: as `tuning_material` makes it.
         most: phrases a minute that may be heard by mistake, of either list.
@@ -151,7 +153,7 @@ def tune(
     """
     best, trials, plain = recognizer.bias, dict[BiasOptions, Trial](), None
     for settings in (_budgets, _doubts, _shares, _budgets):
-        new = [one for one in settings(best) if one not in trials]
+        new = [one for one in dict.fromkeys((best, *settings(best))) if one not in trials]
         chosen = [
             *make_techniques(recognizer, []),
             *(biased(_name(one), one)(recognizer) for one in new),

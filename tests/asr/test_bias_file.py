@@ -1,5 +1,6 @@
 """Options of biasing in files: read back as written, and nothing misspelled is taken silently."""
 
+import json
 import math
 import random
 import shutil
@@ -7,11 +8,16 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from asr.adapter_files import ADAPTER_CONFIG_FILE, base_digest
 from asr.bias_file import BIASING_FILE, format_bias, load_bias, read_bias, write_bias
+from asr.cli import app
+from asr.decoding import DecodingOptions, find_lm, load_decoding_options
 from asr.evaluation.techniques import SWITCHES, make_techniques
-from asr.recognizer import Recognizer, model_folder
+from asr.recognizer import Recognizer, model_folder, pretrained_names
 from asr.settings import ConfigError
+from asr.training.adapter.trainer import export
 from biasing.graph import BoostOptions
 from biasing.options import BiasOptions
 
@@ -77,6 +83,41 @@ def test_a_recognizer_decodes_by_the_options_of_its_folder_unless_it_is_told_oth
     assert "Keswick" in own.transcribe(clip, ["Keswick"], bias=BiasOptions()).text
     [_, joint] = make_techniques(own, ["joint"])
     assert repr(asdict(own.bias)) in joint.settings
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_the_shipped_models_have_options_that_can_be_used_and_an_adapter_of_their_own(name):
+    """None of their encoders is needed for it."""
+    folder = model_folder(name)
+    assert isinstance(load_bias(folder), BiasOptions)
+    assert load_decoding_options(folder) != DecodingOptions()
+    assert find_lm(folder) is not None
+    assert json.loads((folder / ADAPTER_CONFIG_FILE).read_text("utf-8"))["base"] == base_digest(folder)
+
+
+def test_an_adapter_is_written_beside_the_options_of_its_base(tmp_path):
+    shutil.copytree(model_folder("base-en"), tmp_path / "base")
+    tuned = replace(BiasOptions(), boost=BoostOptions(budget=17.0))
+    write_bias(tuned, tmp_path / "base" / BIASING_FILE)
+    base = Recognizer.from_pretrained(tmp_path / "base")
+    export(base.encoder_bias._adapter, tmp_path / "base", tmp_path / "adapted")
+    assert load_bias(tmp_path / "adapted") == tuned
+    assert load_decoding_options(tmp_path / "adapted") == base.options
+
+
+def test_an_options_file_changes_what_it_sets_of_the_options_of_the_model(tmp_path):
+    own, options = tmp_path / "own", tmp_path / "options.toml"
+    shutil.copytree(model_folder("base-en"), own)
+    write_bias(BiasOptions().without(*SWITCHES), own / BIASING_FILE)
+    options.write_text("n_best = 5\n")
+
+    def heard(*more):
+        flags = ["--phrase", "Keswick", "--model", str(own), "-q", *map(str, more)]
+        return CliRunner().invoke(app, ["transcribe", str(KESWICK), *flags]).stdout
+
+    assert "Keswick" not in heard("--options", options)
+    options.write_text("".join(f"{switch} = true\n" for switch in SWITCHES))
+    assert "Keswick" in heard("--options", options)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,16 @@ import pytest
 
 from asr.audio import read_audio
 from asr.decoding import DecodingError, DecodingOptions
+from asr.evaluation.techniques import make_techniques
 from asr.manifest import read_manifest
+from asr.phrase_decoder import plainly_heard
 from asr.recognizer import Recognizer
 from asr.search import BeamSearch, SearchOptions
 from biasing.g2p import Pronouncer
+from biasing.options import BiasOptions
 from biasing.phone_alignment import cost_of
 from biasing.phone_book import PhoneBook
+from biasing.phrases import make_phrases
 
 SAMPLES = Path(__file__).parents[2] / "recipes" / "samples"
 WEIGHTS = (0.3, 3.0)
@@ -63,13 +67,30 @@ def test_without_a_weight_or_without_phones_the_search_alone_decides(recognizer,
         assert asked.decode(one.log_probs) == expected
 
 
-def test_a_list_of_which_nothing_is_spoken_changes_nothing(recognizer):
-    options, absent = weighted(recognizer, WEIGHTS[-1]), ["Zbigniew", "Ouagadougou", "xylophonist"]
-    changed = 0
-    for clip in read_manifest(SAMPLES / "manifest.jsonl"):
-        plain = recognizer.transcribe(clip.audio, options=options)
-        assert recognizer.transcribe(clip.audio, absent, options).segments == plain.segments
-        changed += plain.text != recognizer.transcribe(clip.audio).text
+@pytest.mark.parametrize(
+    "switched_off", [(), ("gate",), ("rescoring",)], ids=["all", "no gate", "no rescoring"]
+)
+def test_a_list_of_which_nothing_is_spoken_changes_nothing(recognizer, heard, switched_off):
+    options = weighted(recognizer, WEIGHTS[-1])
+    absent = make_phrases(["Zbigniew", "Ouagadougou", "xylophonist"])
+    decoder = recognizer.phrase_decoder(absent, options, BiasOptions().without(*switched_off))
+    plain = recognizer.decoder(options)
+    for one in heard:
+        found = decoder.decode(one.log_probs, one.phone_log_probs, one.states)
+        expected = plainly_heard(plain.decode(one.log_probs, one.phones))
+        assert (found.words, found.plain) == (expected.words, expected.plain)
+
+
+def test_transcripts_and_the_technique_without_a_list_are_in_that_order(recognizer, heard):
+    options, changed = weighted(recognizer, WEIGHTS[-1]), 0
+    own = Recognizer(
+        recognizer.model, recognizer.tokenizer, recognizer.ngram, options, "own", recognizer.encoder_bias
+    )
+    [technique] = make_techniques(own, ["none"])
+    for clip, one in zip(read_manifest(SAMPLES / "manifest.jsonl"), heard, strict=True):
+        text = own.transcribe(clip.audio).text
+        assert " ".join(word.text for word in technique.decode(one, make_phrases([]))) == text
+        changed += text != recognizer.transcribe(clip.audio).text
     assert changed
 
 

@@ -1,6 +1,7 @@
 """Tuning: the best setting in the budget is taken, and where none is, nothing is written and it is said."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from asr.evaluation.tuning import BUDGETS, DOUBTS, SHARES, UNSPOKEN, choose, tun
 from asr.evaluation.tuning_text import conclusion, format_trials
 from asr.recognizer import Recognizer
 from biasing.intervals import Bootstrap
+from biasing.options import BiasOptions
 
 LIST = ["priya sharma", "wilmington", "zoe", "quito"]
 STRANGERS = [*DISTRACTORS, "nairobi", "windhoek", "priya sharma", "office"]
@@ -103,6 +105,23 @@ def test_the_weakest_of_the_best_settings_in_the_budget_is_chosen(files, recogni
     assert table.count("*") == 1
     assert len(table.splitlines()) == 2 + len(found.trials) + 2
     assert "F1 goes from 0.0 to 100.0 %" in conclusion(found)[0]
+
+
+def test_tuning_begins_with_the_options_of_the_model_and_tries_them(
+    files, recognizer, model_folder, hearing, monkeypatch
+):
+    plain = BiasOptions()
+    boost, spotter = replace(plain.boost, budget=10.0), replace(plain.spotter, doubt=5.0)
+    own = replace(plain, n_best=7, boost=boost, spotter=spotter)
+    monkeypatch.setattr(recognizer, "bias", own)
+    hearing.hears, hearing.errs = 9.0, 11.0
+    found = tuned(files, recognizer, model_folder, 0.5)
+    assert own in [one.bias for one in found.trials]
+    assert {one.bias.boost.budget for one in found.trials} == {*BUDGETS, 10.0}
+    assert {one.bias.n_best for one in found.trials} == {7}
+    between = own.phonetic.veto_margin - own.spotter.doubt
+    assert {one.bias.phonetic.veto_margin - one.bias.spotter.doubt for one in found.trials} == {between}
+    assert found.chosen.bias.boost.budget == 10.0
 
 
 def test_mistakes_are_counted_by_the_minute_with_both_lists(files, recognizer, model_folder, hearing):
