@@ -44,7 +44,8 @@ def hear(recognizer: Recognizer, name: str, data: Path) -> Heard:
     utterances = sorted(read_manifest(data / "speech" / f"{name}.jsonl"), key=lambda u: u.duration)
     found: list[Acoustics] = []
     for group in grouped(utterances, lambda u: u.duration, BATCH_SECONDS):
-        found += recognizer.acoustics([read_audio(u.audio) for u in group])
+        heard = recognizer.acoustics([read_audio(u.audio) for u in group])
+        found += [replace(one, states=None) for one in heard]  # they are many, and lists alone ask for them
     return Heard(name, utterances, found)
 
 

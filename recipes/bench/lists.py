@@ -34,14 +34,12 @@ from asr.phrase_decoder import Heard, PhraseDecoder, plainly_heard
 from asr.prepared import PreparedPhrases, Tools
 from asr.recognizer import Acoustics, Recognizer, model_folder
 from biasing.g2p import Pronouncer
-from biasing.options import BiasOptions
 from biasing.phrases import PhraseList, make_phrases
 from lm.text import open_text
 from recipes.bench.flashlight import FlashlightDecoder
 from recipes.entities.peers import pyctcdecode
 
 HOTWORD_WEIGHT = 10.0  # pyctcdecode's default
-BIAS = BiasOptions()
 
 Decode = Callable[[Acoustics], Heard]
 Seconds = NDArray[np.float64]
@@ -101,7 +99,9 @@ def hear(recognizer: Recognizer, data: Path, cache: Path, count: int) -> list[Ac
 
 def prepare(recognizer: Recognizer, row: Row) -> PreparedPhrases:
     """Build everything that is built once for a list, timed."""
-    tools = Tools(recognizer.tokenizer, recognizer.options, BIAS, recognizer.ngram, Pronouncer.load())
+    tools = Tools(
+        recognizer.tokenizer, recognizer.options, recognizer.bias, recognizer.ngram, Pronouncer.load()
+    )
     prepared = PreparedPhrases(row.phrases, tools)
     began = time.process_time()
     graph, *_ = prepared.graph, prepared.words, prepared.finder, prepared.book, prepared.index
@@ -112,11 +112,11 @@ def prepare(recognizer: Recognizer, row: Row) -> PreparedPhrases:
 
 def new_decoder(recognizer: Recognizer, prepared: PreparedPhrases) -> Decode:
     """What decodes with a list and remembers nothing yet; without phrases what decodes with none."""
-    plain = recognizer.decoder(recognizer.options, BIAS)
+    plain = recognizer.decoder(recognizer.options)
     if not prepared.phrases:
         return lambda acoustics: plainly_heard(plain.decode(acoustics.log_probs, acoustics.phones))
     words = prepared.words
-    biased = plain if words is None else recognizer.decoder(recognizer.options, BIAS, words)
+    biased = plain if words is None else recognizer.decoder(recognizer.options, words=words)
     decoder = PhraseDecoder(plain, biased, prepared)
     return lambda acoustics: decoder.decode(acoustics.log_probs, acoustics.phone_log_probs)
 
