@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from asr.cli import app
+from asr.recognizer import pretrained_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -35,6 +36,14 @@ def test_commands_and_their_options_exist(line):
     assert shown.exit_code == 0
     for option in (word for word in words if re.match(r"--?[a-z]", word)):
         assert re.search(rf"{option}\b", shown.output), option
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+def test_models_that_a_command_or_code_names_are_shipped(page):
+    named = re.findall(
+        r"""(?:--model |from_pretrained\("|model_folder\(")([\w.-]+)""", page.read_text("utf-8")
+    )
+    assert {*named} <= {*pretrained_names()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
