@@ -59,7 +59,8 @@ class WhisperTorch(AdaptableEncoder):
         with torch.device("meta"):  # which draws no random weights for the given ones to replace
             self.conv1 = nn.Conv1d(shape.mels, shape.dim, 3, padding=1)
             self.conv2 = nn.Conv1d(shape.dim, shape.dim, 3, stride=2, padding=1)
-            self.embed_positions = nn.Embedding.from_pretrained(torch.empty(shape.positions, shape.dim))
+            unset = torch.empty(shape.positions, shape.dim)
+            self.embed_positions = nn.Embedding.from_pretrained(unset)  # type: ignore[no-untyped-call]
             self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
             self.layer_norm = nn.LayerNorm(shape.dim)
         self.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
