@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +109,7 @@ def table(recognizer: Recognizer, data: Path, sets: Sequence[str]) -> str:
             low, high = scored.wer_interval
             cells.append(f"{100 * scored.wer:.1f} ({100 * low:.1f} to {100 * high:.1f})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
-        print(lines[-1])
+        print(lines[-1], file=sys.stderr)
     return "\n".join(lines)
 
 
