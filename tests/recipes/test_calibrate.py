@@ -8,6 +8,8 @@ import pytest
 
 from recipes.base.calibrate import labelled_words
 
+PHONES = object()
+
 
 @dataclass(frozen=True)
 class Said:
@@ -21,7 +23,8 @@ class Parrot:
     def __init__(self, texts):
         self.texts = texts
 
-    def decode(self, log_probs):
+    def decode(self, log_probs, phones):
+        assert phones is PHONES
         words = self.texts[int(log_probs[0, 0])].split()
         return [Said(word, index / 10) for index, word in enumerate(words)]
 
@@ -38,7 +41,8 @@ class Parrot:
     ],
 )
 def test_a_word_is_right_where_the_reference_has_it(said, heard, right):
-    found = SimpleNamespace(utterances=[SimpleNamespace(text=said)], log_probs=[np.zeros((1, 1))])
+    acoustics = SimpleNamespace(log_probs=np.zeros((1, 1)), phones=PHONES)
+    found = SimpleNamespace(utterances=[SimpleNamespace(text=said)], acoustics=[acoustics])
     confidences, labels = labelled_words(found, Parrot([heard]))
     assert labels == right
     assert confidences == [index / 10 for index in range(len(right))]
