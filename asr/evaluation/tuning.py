@@ -195,10 +195,14 @@ def _shares(base: BiasOptions) -> Iterator[BiasOptions]:
 
 
 def _doubts(base: BiasOptions) -> Iterator[BiasOptions]:
+    return (doubting(base, nats) for nats in DOUBTS)
+
+
+def doubting(base: BiasOptions, nats: float) -> BiasOptions:
+    """Phrases believed up to so many nats of doubt, spotted ones up to as many less as in `base`."""
     stricter = base.phonetic.veto_margin - base.spotter.doubt
-    for nats in DOUBTS:
-        phonetic = replace(base.phonetic, veto_margin=nats)
-        yield replace(base, phonetic=phonetic, spotter=replace(base.spotter, doubt=nats - stricter))
+    phonetic = replace(base.phonetic, veto_margin=nats)
+    return replace(base, phonetic=phonetic, spotter=replace(base.spotter, doubt=nats - stricter))
 
 
 def constants_of(bias: BiasOptions) -> tuple[float, float, float]:

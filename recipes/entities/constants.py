@@ -13,6 +13,7 @@ from pathlib import Path
 from asr.evaluation.material import Material
 from asr.evaluation.run import evaluate
 from asr.evaluation.techniques import biased, make_techniques
+from asr.evaluation.tuning import doubting
 from asr.recognizer import Recognizer
 from biasing.graph import BoostOptions
 from biasing.options import BiasOptions
@@ -26,7 +27,6 @@ SHOWN = ("f1", "precision", "b_wer", "u_wer", "wer")
 
 def settings(base: BiasOptions) -> Mapping[str, BiasOptions]:
     """Every setting by name; each differs from the model's own in what its name says."""
-    stricter = base.phonetic.veto_margin - base.spotter.doubt
     made = {DEFAULT: base}
     for nats in (8.0, 12.0, 16.0, 20.0):
         made[f"boost-{nats:g}"] = replace(base, boost=replace(base.boost, budget=nats))
@@ -36,9 +36,7 @@ def settings(base: BiasOptions) -> Mapping[str, BiasOptions]:
     for nats in (6.0, 12.0, 1000.0):
         made[f"veto-{nats:g}"] = replace(base, phonetic=replace(base.phonetic, veto_margin=nats))
     for nats in (12.0, 15.0, 20.0):
-        phonetic = replace(base.phonetic, veto_margin=nats)
-        spotter = replace(base.spotter, doubt=nats - stricter)
-        made[f"doubt-{nats:g}"] = replace(base, phonetic=phonetic, spotter=spotter)
+        made[f"doubt-{nats:g}"] = doubting(base, nats)
     for nats in (1.5, 2.5):
         made[f"crowding-{nats:g}"] = replace(base, spotter=replace(base.spotter, crowding=nats))
     for nats in (8.0, 20.0):

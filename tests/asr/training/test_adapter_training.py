@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from runs import break_off
 from samples import words
 
 from asr.adapter_files import load_adapter
@@ -244,21 +245,8 @@ def test_the_base_is_the_same_to_the_bit_and_the_adapter_is_not(config, model_fo
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(config, tmp_path):
-    class KilledError(Exception):
-        pass
-
     broken = dataclasses.replace(config, run=dataclasses.replace(config.run, out=str(tmp_path / "broken")))
-    step = AdapterTrainer.step
-
-    def fail_at_third(self, *given):
-        if self.progress.step == 2:
-            raise KilledError
-        step(self, *given)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AdapterTrainer, "step", fail_at_third)
-        with pytest.raises(KilledError):
-            train(broken)
+    break_off(broken, 2, AdapterTrainer, train)
     train(broken, resume=True)
     if not (Path(config.run.out) / "checkpoint.pt").exists():
         train(config)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import break_off
+from runs import break_off, data_of
 
 from asr.recognizer import Recognizer
 from asr.training.bookkeeping import append_row, rewind_log
 from asr.training.config import (
     AugmentConfig,
     ConfigError,
-    DataConfig,
     LossConfig,
     OptimizerConfig,
     RunConfig,
@@ -39,20 +38,10 @@ CALM = AugmentConfig(
 @pytest.fixture(scope="module")
 def config(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    data = DataConfig(
-        root=str(corpus),
-        sources=(SourceConfig("train.jsonl"), SourceConfig("train.jsonl", source="odd", weight=1.5)),
-        dev="dev.jsonl",
-        lexicon="lexicon.dict",
-        text=("text.txt",),
-        noise="noise",
-        cache=str(folder / "cache"),
-        min_seconds=0.3,
-        batch_seconds=8.0,
-    )
+    odd = SourceConfig("train.jsonl", source="odd", weight=1.5)
     return TrainConfig(
         size="tiny",
-        data=data,
+        data=data_of(corpus, folder, 8.0, odd),
         augment=AugmentConfig(noise_probability=0.5, room_probability=0.5),
         loss=LossConfig(attention=0.2),
         optimizer=OptimizerConfig(name="muon", total_steps=5, warmup_steps=2),
